@@ -1,0 +1,362 @@
+/* log.c - one record per line to standard error, never blocking.
+ *
+ * There is one line buffer. log_begin() starts a record in it, each field is escaped straight into it, and
+ * log_end() hands it to the kernel with one write. The end of the buffer is kept for what must always fit:
+ * the mark of a cut, the count of records lost before, and the newline.
+ */
+
+#include "base/log.h"
+
+#include "base/ensure.h"
+#include "base/fault.h"
+#include "base/text.h"
+
+#include <poll.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
+#include <time.h>
+#include <unistd.h>
+
+#define TAIL_BYTES 40		/* `" ...`, `: dropped=18446744073709551615`, newline, NUL: 37 at most */
+#define BODY_BYTES (LOG_LINE_BYTES - TAIL_BYTES)
+#define ESCAPED_BYTES 4		/* what one byte may become */
+
+enum log_level log_level_now = LOG_LEVEL_INFO;
+
+static struct {
+	enum log_format format;		/* never AUTO */
+	bool is_coloured;
+	bool has_nowait;		/* standard error is a pipe or a socket, where RWF_NOWAIT may work */
+
+	log_sink *sink;
+	void *sink_context;
+
+	uint64_t dropped, dropped_told;
+
+	bool is_open;			/* between log_begin() and log_end() */
+	bool is_cut;			/* the record is full; what comes now is left out */
+	bool has_fields;
+	enum log_level level;		/* of the open record */
+	size_t length;
+	char line[LOG_LINE_BYTES];
+	char message[LOG_LINE_BYTES];	/* of log_message(): one longer than this is cut in `line` as well */
+} state = { .format = LOG_FORMAT_TEXT };
+
+static const struct {
+	const char *name, *colour;
+} levels[] = {
+	[LOG_LEVEL_ALERT] = { "alert", "\033[1;31m" },
+	[LOG_LEVEL_ERROR] = { "error", "\033[31m" },
+	[LOG_LEVEL_WARNING] = { "warning", "\033[33m" },
+	[LOG_LEVEL_NOTICE] = { "notice", "\033[32m" },
+	[LOG_LEVEL_INFO] = { "info", "" },
+	[LOG_LEVEL_DEBUG] = { "debug", "\033[2m" },
+};
+
+static bool wants_colour(void)
+{
+	const char *terminal = getenv("TERM"), *no_colour = getenv("NO_COLOR");
+
+	return terminal && strcmp(terminal, "dumb") != 0 && !(no_colour && *no_colour);
+}
+
+void log_open(enum log_format format, enum log_level level)
+{
+	bool is_terminal = isatty(STDERR_FILENO);
+	struct stat status;
+
+	if (format == LOG_FORMAT_AUTO)
+		format = is_terminal ? LOG_FORMAT_TEXT : LOG_FORMAT_LOGFMT;
+
+	state.format = format;
+	state.is_coloured = format == LOG_FORMAT_TEXT && is_terminal && wants_colour();
+	state.has_nowait = fstat(STDERR_FILENO, &status) == 0 &&
+			     (S_ISFIFO(status.st_mode) || S_ISSOCK(status.st_mode));
+	log_level_now = level;
+
+	/* The zone's file is read here, not under the first record, which may be written on a small stack. */
+	tzset();
+}
+
+void log_set_level(enum log_level level)
+{
+	log_level_now = level;
+}
+
+enum log_level log_get_level(void)
+{
+	return log_level_now;
+}
+
+void log_set_sink(log_sink *sink, void *context)
+{
+	state.sink = sink;
+	state.sink_context = context;
+}
+
+uint64_t log_dropped(void)
+{
+	return state.dropped;
+}
+
+int log_level_parse(const char *text, enum log_level *ret_level)
+{
+	for (size_t i = 0; i < ARRAY_LENGTH(levels); i++)
+		if (strcasecmp(text, levels[i].name) == 0) {
+			*ret_level = (enum log_level) i;
+			return 0;
+		}
+	return -EINVAL;
+}
+
+const char *log_level_name(enum log_level level)
+{
+	ENSURE((size_t) level < ARRAY_LENGTH(levels), "log level %d", (int) level);
+	return levels[level].name;
+}
+
+/* Adds text of our own, for which there is room: in the body, or in the tail what is kept for it. */
+static void add(const char *text, size_t length)
+{
+	memcpy(state.line + state.length, text, length);
+	state.length += length;
+}
+
+/* True when `length` more bytes fit the body. If not, marks the record as cut. */
+static bool has_room(size_t length)
+{
+	if (state.is_cut)
+		return false;
+	if (state.length + length <= BODY_BYTES)
+		return true;
+
+	add(" ...", 4);
+	state.is_cut = true;
+	return false;
+}
+
+/* Adds foreign text, escaped. Where it does not fit it is cut at a whole character, with "..." behind. */
+static void add_escaped(const char *bytes, size_t length)
+{
+	size_t room = BODY_BYTES - state.length;
+
+	if (length < room / ESCAPED_BYTES) {
+		state.length += text_escape(bytes, length, state.line + state.length, room);
+		return;
+	}
+
+	while (length > 0) {
+		char piece[ESCAPED_BYTES + 1];
+		size_t taken = MAX(text_utf8_length(bytes, length), (size_t) 1);
+		size_t given = text_escape(bytes, taken, piece, sizeof(piece));
+
+		/* A character that is escaped as a whole does not fit `piece`: its bytes come one by one then. */
+		if (given == ESCAPED_BYTES && piece[0] == '\\')
+			taken = 1;
+		if (given > BODY_BYTES - state.length) {
+			add("...", 3);
+			state.is_cut = true;
+			return;
+		}
+		add(piece, given);
+		bytes += taken;
+		length -= taken;
+	}
+}
+
+static void add_quoted(const char *bytes, size_t length)
+{
+	if (!has_room(1))
+		return;
+	add("\"", 1);
+	add_escaped(bytes, length);
+	/* The closing quote has its place in the tail: a cut value still ends. */
+	add("\"", 1);
+}
+
+/* True when the value could be mistaken for more than one value, or holds anything that is escaped. */
+static bool needs_quotes(const char *bytes, size_t length)
+{
+	for (size_t i = 0; i < length; i++) {
+		unsigned char c = (unsigned char) bytes[i];
+
+		if (c <= ' ' || c >= 0x7f || c == '"' || c == '=' || c == '\\')
+			return true;
+	}
+	return length == 0;
+}
+
+/* Writes the start of a text line, `12:34:56.789 info    `, in local time: a person is looking at it now. */
+static void begin_text(const struct timespec *now, enum log_level level)
+{
+	bool is_coloured = state.is_coloured && !state.sink && levels[level].colour[0];
+	struct tm calendar;
+
+	localtime_r(&now->tv_sec, &calendar);
+	text_append(state.line, BODY_BYTES, &state.length, "%02d:%02d:%02d.%03ld %s%-7s%s ", calendar.tm_hour,
+		    calendar.tm_min, calendar.tm_sec, now->tv_nsec / NS_PER_MS,
+		    is_coloured ? levels[level].colour : "", levels[level].name, is_coloured ? "\033[0m" : "");
+}
+
+/* Writes the start of a logfmt line, with the time as in RFC 3339 section 5.6. */
+static void begin_logfmt(const struct timespec *now, enum log_level level)
+{
+	struct tm calendar;
+
+	gmtime_r(&now->tv_sec, &calendar);
+	text_append(state.line, BODY_BYTES, &state.length, "ts=%04d-%02d-%02dT%02d:%02d:%02d.%03ldZ level=%s msg=",
+		    calendar.tm_year + 1900, calendar.tm_mon + 1, calendar.tm_mday, calendar.tm_hour, calendar.tm_min,
+		    calendar.tm_sec, now->tv_nsec / NS_PER_MS, levels[level].name);
+}
+
+void log_begin(enum log_level level, const char *message)
+{
+	struct timespec now = { 0 };
+
+	ENSURE(!state.is_open, "log_begin(\"%s\") inside of another record", message);
+	ENSURE((size_t) level < ARRAY_LENGTH(levels), "log level %d", (int) level);
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	state.is_open = true;
+	state.is_cut = false;
+	state.has_fields = false;
+	state.level = level;
+	state.length = 0;
+
+	if (state.format == LOG_FORMAT_LOGFMT) {
+		begin_logfmt(&now, level);
+		add_quoted(message, strlen(message));
+	} else {
+		begin_text(&now, level);
+		add_escaped(message, strlen(message));
+	}
+}
+
+/* Starts a field: ` key=`, and behind the message of a text line `: key=`. */
+static bool begin_field(const char *key)
+{
+	const char *separator = state.format == LOG_FORMAT_TEXT && !state.has_fields ? ": " : " ";
+	size_t separator_length = strlen(separator), key_length = strlen(key);
+
+	ENSURE(state.is_open, "the log field '%s' is outside of a record", key);
+
+	state.has_fields = true;
+	if (!has_room(separator_length + key_length + 1))
+		return false;
+	add(separator, separator_length);
+	add(key, key_length);
+	add("=", 1);
+	return true;
+}
+
+void log_field_text(const char *key, const char *value)
+{
+	if (value)
+		log_field_bytes(key, value, strlen(value));
+}
+
+void log_field_bytes(const char *key, const char *value, size_t length)
+{
+	if (!begin_field(key))
+		return;
+
+	if (needs_quotes(value, length))
+		add_quoted(value, length);
+	else
+		add_escaped(value, length);
+}
+
+void log_field_number(const char *key, int64_t value)
+{
+	char text[TEXT_SHORT_BYTES];
+	size_t length = 0;
+
+	text_append(text, sizeof(text), &length, "%lld", (long long) value);
+	log_field_bytes(key, text, length);
+}
+
+void log_field_ms(const char *key, int64_t ns)
+{
+	uint64_t us = (ns < 0 ? -(uint64_t) ns : (uint64_t) ns) / 1000;
+	char text[TEXT_SHORT_BYTES];
+	size_t length = 0;
+
+	text_append(text, sizeof(text), &length, "%s%llu.%03llums", ns < 0 && us > 0 ? "-" : "",
+		    (unsigned long long) (us / 1000), (unsigned long long) (us % 1000));
+	log_field_bytes(key, text, length);
+}
+
+/* True when standard error would take a line at once. A pipe that is writable has room for PIPE_BUF bytes
+ * (pipe(7)), a stream socket for three quarters of its buffer. One whose reader has gone is not worth a SIGPIPE. */
+static bool is_writable(void)
+{
+	struct pollfd sink = { .fd = STDERR_FILENO, .events = POLLOUT };
+
+	if (fault_point("log_poll", EAGAIN) < 0)
+		return false;
+	return poll(&sink, 1, 0) == 1 && sink.revents == POLLOUT;
+}
+
+/* Writes the line, whole, or returns false. Another process may fill the same pipe between the look and the
+ * write, so the write itself does not wait either where the kernel can do that (pipes: Linux 6.4). */
+static bool write_line(void)
+{
+	struct iovec line = { .iov_base = state.line, .iov_len = state.length };
+	ssize_t written = -1;
+
+	if (!is_writable() || fault_point("log_write", EAGAIN) < 0)
+		return false;
+
+	if (state.has_nowait) {
+		written = pwritev2(STDERR_FILENO, &line, 1, -1, RWF_NOWAIT);
+		if (written < 0 && errno != EAGAIN)
+			state.has_nowait = false;
+	}
+	if (!state.has_nowait)
+		written = writev(STDERR_FILENO, &line, 1);
+	return written == (ssize_t) line.iov_len;
+}
+
+void log_end(void)
+{
+	uint64_t missing = state.dropped - state.dropped_told;
+	int saved_errno = errno;
+
+	ENSURE(state.is_open, "log_end() without log_begin()");
+
+	if (missing > 0)
+		text_append(state.line, LOG_LINE_BYTES - 1, &state.length, "%s dropped=%llu",
+			    state.format == LOG_FORMAT_TEXT && !state.has_fields ? ":" : "",
+			    (unsigned long long) missing);
+	add("\n", 1);
+
+	/* Closed before the sink runs, which may fail a test and never return here. */
+	state.is_open = false;
+	if (state.sink) {
+		state.sink(state.sink_context, state.level, state.line, state.length);
+		state.dropped_told = state.dropped;
+	} else if (write_line()) {
+		state.dropped_told += missing;
+	} else {
+		state.dropped++;
+	}
+	errno = saved_errno;
+}
+
+void log_message(enum log_level level, const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	if (vsnprintf(state.message, sizeof(state.message), format, arguments) < 0)
+		state.message[0] = '\0';
+	va_end(arguments);
+
+	log_begin(level, state.message);
+	log_end();
+}

@@ -1,0 +1,51 @@
+/* coro.h - functions that can be left in the middle and continued later.
+ *
+ * The layer knows registers and stacks, nothing of time or waiting. There is one main context per
+ * process (the scheduler, on the thread's own stack) and any number of coroutines; control goes from
+ * the main context into a coroutine and back, never from coroutine to coroutine.
+ *
+ * ASan, TSan and Valgrind are told of every stack and every switch. See switch.h for the machine's part.
+ */
+#pragma once
+
+#include "base/base.h"
+#include "coro/stack.h"
+#include "coro/switch.h"
+
+typedef void coro_fn(void *arg);
+
+struct coro {
+	struct switch_context context;	/* where it goes on */
+	struct stack *stack;		/* borrowed from the pool while it lives */
+	coro_fn *fn;
+	void *arg;
+	bool started, finished;
+};
+
+/* Takes a stack and prepares fn(arg) to run at the first coro_resume(). Returns 0 or -ENOMEM. */
+int coro_init(struct coro *c, coro_fn *fn, void *arg) _must_check_;
+
+/* Gives the stack back. The coroutine must have finished or never have run: a live stack is never
+ * dropped (aborts, naming `owner`, the words to name it by). */
+void coro_done(struct coro *c, const char *owner);
+
+/* Main context only: runs the coroutine until it suspends or finishes. */
+void coro_resume(struct coro *c);
+
+/* Inside a coroutine only: back to the main context; returns when resumed. */
+void coro_suspend(void);
+
+/* The running coroutine, or NULL in the main context. */
+struct coro *coro_running(void);
+
+/* Runs fn(arg) on the main context's big stack and returns when it has returned. For deep calls
+ * (OpenSSL, getaddrinfo, formatting), so that coroutine stacks stay small. fn must not suspend.
+ * In the main context it is a plain call. */
+void call_on_main_stack(coro_fn *fn, void *arg);
+
+/* True while call_on_main_stack() runs for the current coroutine: a suspension would be misuse. */
+bool coro_is_on_main_stack(void);
+
+/* The deepest that this coroutine's stack has been, in bytes; exact only when stacks are painted
+ * (stack_set_painting()), else the depth at the last suspension. 0 without a stack. Async-signal-safe. */
+size_t coro_depth_bytes(const struct coro *c);

@@ -1,0 +1,155 @@
+#include "net/connect.h"
+
+#include "base/memory.h"
+#include "net/fd.h"
+#include "net/resolve.h"
+#include "runtime/deadline.h"
+#include "runtime/loop.h"
+
+#include <string.h>
+
+/* How long to wait for room in the backlog of a Unix socket, which is nothing that one can be woken by. */
+#define UNIX_RETRY_MS 10
+
+static bool same_endpoint(const struct endpoint *a, const struct endpoint *b)
+{
+	if (a->any.sa_family != b->any.sa_family)
+		return false;
+	switch (a->any.sa_family) {
+	case AF_INET:
+		return a->ipv4.sin_port == b->ipv4.sin_port && a->ipv4.sin_addr.s_addr == b->ipv4.sin_addr.s_addr;
+	case AF_INET6:
+		return a->ipv6.sin6_port == b->ipv6.sin6_port &&
+		       memcmp(&a->ipv6.sin6_addr, &b->ipv6.sin6_addr, sizeof(a->ipv6.sin6_addr)) == 0;
+	default:
+		return false;
+	}
+}
+
+/* Has the socket connected to itself? A port of the ephemeral range that nobody listens on can be chosen as our own. */
+static bool met_itself(int fd, const struct endpoint *peer)
+{
+	struct endpoint local;
+
+	return fd_local_endpoint(fd, &local) >= 0 && same_endpoint(&local, peer);
+}
+
+/* 0, -EINPROGRESS or another -errno. */
+static int start(int fd, const struct sockaddr *to, socklen_t length)
+{
+	int r;
+
+	while ((r = fd_connect(fd, to, length)) == -EAGAIN) {
+		if (to->sa_family != AF_UNIX)
+			return -EADDRNOTAVAIL;
+		r = (sleep_for)(UNIX_RETRY_MS);
+		if (r < 0)
+			return r;
+	}
+	return r;
+}
+
+/* Waits for a connect in progress. A wake-up may be a false one: then there is neither an error nor a peer yet. */
+static int wait_until_connected(struct stream *s, struct endpoint *ret_peer)
+{
+	int fd = io_fd(s->io);
+	int r;
+
+	do {
+		io_drained(s->io, IO_WRITE);
+		r = (io_wait)(s->io, IO_WRITE);
+		if (r >= 0)
+			r = fd_connect_result(fd);
+		if (r < 0)
+			return r;
+		r = fd_peer_endpoint(fd, ret_peer);
+	} while (r == -ENOTCONN);
+	return r;
+}
+
+static int connect_one(const struct sockaddr *to, socklen_t length, struct endpoint *ret_peer, struct stream **ret)
+{
+	_cleanup_(stream_freep) struct stream *s = NULL;
+	_cleanup_(fd_closep) int fd = fd_socket(to->sa_family);
+
+	if (fd < 0)
+		return fd;
+	fd_set_stream_options(fd);
+	int began = start(fd, to, length);
+	if (began < 0 && began != -EINPROGRESS)
+		return began;
+
+	/* Registered only now: a socket that is not yet connecting would report a hang-up. */
+	int r = stream_new(fd, &s);
+	if (r < 0)
+		return r;
+	int socket = fd;
+	fd = -1;
+
+	struct endpoint peer;
+	r = began < 0 ? wait_until_connected(s, &peer) : fd_peer_endpoint(socket, &peer);
+	if (r < 0)
+		return r;
+	if (met_itself(socket, &peer)) {
+		stream_abort(s);
+		return -ECONNREFUSED;
+	}
+
+	if (ret_peer)
+		*ret_peer = peer;
+	*ret = TAKE(s);
+	return 0;
+}
+
+/* An equal part, for each of `left` addresses, of the time that the scopes leave. */
+static int64_t share_ms(unsigned left)
+{
+	int64_t nearest_ns = deadline_nearest_ns(task_self());
+
+	if (nearest_ns == FOREVER || left == 1)
+		return FOREVER;
+	return MAX((nearest_ns - time_now_ns()) / NS_PER_MS / left, INT64_C(1));
+}
+
+static int connect_nth(const struct resolved *found, unsigned n, struct endpoint *ret_peer, struct stream **ret)
+{
+	DEADLINE(share, share_ms(found->count - n));
+
+	return connect_one((struct sockaddr *) &found->address[n].storage, found->address[n].length, ret_peer, ret);
+}
+
+static int connect_name(const struct address *to, struct endpoint *ret_peer, struct stream **ret)
+{
+	_cleanup_(memory_freep) struct resolved *found = NULL;
+	int r = (resolve_name)(to->name, to->port, &found);
+
+	if (r < 0)
+		return r == -EAGAIN ? -EHOSTUNREACH : r;
+	for (unsigned n = 0; n < found->count; n++) {
+		r = connect_nth(found, n, ret_peer, ret);
+		if (r >= 0)
+			return r;
+
+		/* Was it that address, or are we ourselves told to stop? */
+		int told = task_check();
+		if (told < 0)
+			return told;
+	}
+	return r;
+}
+
+int (connect_stream)(const struct address *to, struct endpoint *ret_peer, struct stream **ret)
+{
+	struct sockaddr_storage storage;
+	socklen_t length;
+	int r = wait_enter();
+
+	if (r < 0)
+		return r;
+	if (to->kind == ADDRESS_NAME)
+		return connect_name(to, ret_peer, ret);
+	r = address_to_sockaddr(to, &storage, &length);
+	if (r < 0)
+		return r;
+	return connect_one((struct sockaddr *) &storage, length, ret_peer, ret);
+}

@@ -1,0 +1,46 @@
+/* deadline.h - time limits as scopes.
+ *
+ *	DEADLINE(idle, c->service->idle_timeout_ms);
+ *
+ * bounds every [suspends] call to the end of the block: once the time is up each fails with -ETIMEDOUT.
+ * Scopes nest, the nearest instant wins, and each can be asked whether it was the one that ran out. The object
+ * lives on the task's stack; only its own task touches it.
+ */
+#pragma once
+
+#include "base/base.h"
+
+struct task;
+
+/* Fields are private. */
+struct deadline {
+	struct deadline *outer;
+	struct task *task;
+	int64_t at_ns;			/* instant, or FOREVER */
+	bool shields;
+	bool ran_out;
+};
+
+/* A limit of `ms` milliseconds from now (FOREVER: none) for the rest of the block. */
+#define DEADLINE(d, ms) _cleanup_(deadline_end) struct deadline d; deadline_begin(&d, (ms))
+/* The same, and hides cancellation and the outer limits meanwhile: for a goodbye that takes a round trip. FOREVER is refused
+ * (aborts): a shield always has its own bound. */
+#define SHIELD(d, ms) _cleanup_(deadline_end) struct deadline d; shield_begin(&d, (ms))
+
+void deadline_begin(struct deadline *d, int64_t ms);
+void shield_begin(struct deadline *d, int64_t ms);
+void deadline_end(struct deadline *d);
+/* A new limit of `ms` from now. O(1): one store, no timer operation. */
+void deadline_rearm(struct deadline *d, int64_t ms);
+/* Was it this scope whose time ran out? True from the first -ETIMEDOUT that it caused until it is rearmed. */
+bool deadline_passed(const struct deadline *d);
+/* Milliseconds left in this scope alone: 0 or more, or FOREVER. */
+int64_t deadline_left_ms(const struct deadline *d);
+
+/* -- used by wait.c -- */
+/* What the scopes of `t` say at `now_ns`: 0, -ECANCELED or -ETIMEDOUT. */
+int deadline_check(struct task *t, int64_t now_ns);
+/* The nearest instant of the scopes that count (up to a shield), or FOREVER. */
+int64_t deadline_nearest_ns(const struct task *t);
+/* True when a shield hides a cancel. */
+bool deadline_is_shielded(const struct task *t);

@@ -1,0 +1,147 @@
+/* task.h - the wrapper that the loop schedules: a coroutine with a name, a group, counters and a fate.
+ *
+ * The contract of the runtime stands in runtime.h. A task belongs to a group (group.h) and ends by
+ * returning from its function. struct task is public for the modules of this layer and for those who
+ * show tasks; everybody else uses the functions.
+ */
+#pragma once
+
+#include "base/base.h"
+#include "base/list.h"
+#include "coro/coro.h"
+#include "runtime/wheel.h"
+
+#define TASK_NAME_BYTES 32
+
+/* What a task does: 0 or more is success, -errno why it failed. */
+typedef int task_fn(void *arg);
+
+struct task;
+struct task_group;
+struct deadline;
+
+/* Where a task waits, in the source: static data, one per await (see AWAIT in wait.h). */
+struct wait_site {
+	const char *call;	/* "stream_read" */
+	const char *file;
+	int line;
+};
+
+enum task_state {
+	TASK_FREE,		/* in the slab's free list */
+	TASK_NEW,		/* in the ready queue, never run */
+	TASK_READY,		/* in the ready queue */
+	TASK_RUNNING,		/* is task_self(), or runs on the main stack for it */
+	TASK_WAITING,		/* in no queue of the loop; a wait token of it is out */
+	TASK_DONE,		/* has returned; about to be taken apart */
+};
+
+/* A task as it can be named from outside: stays harmless after the task has ended. */
+struct task_handle {
+	struct task *task;
+	uint64_t id;
+};
+
+struct task {
+	/* what a wake-up touches comes first */
+	struct list ready_node;			/* loop's ready queue */
+	enum task_state state;
+	bool cancelled;
+	bool uninterruptible;			/* the present wait ends only when its wake comes */
+	bool wake_pending;			/* woken before it parked */
+	bool shielded;				/* the present wait cannot be ended by a cancel */
+	bool interrupted;			/* the wait was ended by a cancel or a deadline, not by its wake */
+	int wake_value;
+	uint64_t wait_sequence;			/* names the present wait; never repeats in this slot */
+	struct coro coro;
+
+	/* waiting */
+	struct list wait_node;			/* in the waiters of one semaphore, mutex, queue or gate */
+	void *wait_slot;			/* what a hand-over brings, or what is to be handed over */
+	const char *wait_what;			/* "readable", "semaphore": literal */
+	const void *wait_object;
+	const struct wait_site *wait_site;
+	int64_t wait_since_ns;
+	int64_t wait_last_ns;			/* how long the wait that ended last has taken */
+	struct wheel_timer timer;		/* lazy: may be set for earlier than wait_until_ns */
+	int64_t wait_until_ns;			/* what the nearest scope said when it parked, or FOREVER */
+
+	/* scopes */
+	struct deadline *deadlines;		/* innermost first, on the task's own stack */
+	int budget_operations;
+	int budget_bytes;
+
+	/* belonging */
+	struct task_group *group;
+	struct list group_node;
+	struct list groups;			/* open groups that this task owns */
+	struct list all_node;
+	task_fn *fn;
+	void *arg;
+	int result;
+
+	/* for the eyes of an operator */
+	uint64_t id;				/* never reused */
+	uint64_t parent_id;
+	char name[TASK_NAME_BYTES];
+	const struct wait_site *spawn_site;
+	int64_t created_ns;
+	int64_t run_ns;
+	int64_t longest_slice_ns;
+	uint64_t switches;
+	uint64_t received_bytes, sent_bytes;
+	int no_suspend;				/* depth of NOSUSPEND sections */
+};
+
+/* The running task. Aborts outside of one (the main context, an executor thread). */
+struct task *task_self(void);
+/* The same, or NULL. */
+struct task *task_current(void);
+
+/* Starts fn(arg) in `group`; it first runs on a later turn of the ready queue (spawning never switches). `name` is
+ * copied; `arg` is borrowed until the task has returned. *ret_handle may be NULL. Returns 0, -ECANCELED when the group is
+ * closing or cancelled, -EAGAIN when there are loop_options.max_tasks tasks, -ENOMEM. */
+#define task_spawn(group, name, fn, arg, ret_handle)                                                       \
+	({                                                                                                 \
+		static const struct wait_site spawned_at_ = { "task_spawn", __FILE__, __LINE__ };          \
+		task_spawn_at(&spawned_at_, group, name, fn, arg, ret_handle);                             \
+	})
+int task_spawn_at(const struct wait_site *site, struct task_group *group, const char *name, task_fn *fn, void *arg,
+		  struct task_handle *ret_handle) _must_check_;
+
+/* Asks a task to end: from now on all its [suspends] calls fail with -ECANCELED. One that never ran never
+ * starts. Harmless on a task that has ended, safe to repeat, safe on oneself. Does not suspend. */
+void task_cancel(struct task_handle h);
+struct task_handle task_handle_self(void);
+bool task_is_alive(struct task_handle h);
+/* Renames the running task. */
+void task_rename(const char *name);
+
+/* 0, -ECANCELED or -ETIMEDOUT: what the next [suspends] call would fail with. For long computations. */
+int task_check(void);
+
+/* [suspends] Lets everything else that is ready run once, and the sockets be looked at. */
+#define task_yield() AWAIT(task_yield, ())
+int (task_yield)(void) _must_check_;
+
+/* How long the last wait of the running task took, in nanoseconds: for wait ledgers. */
+int64_t task_last_wait_ns(void);
+
+/* A section that must not suspend, such as while a foreign library's lock is held: a breach aborts by name. */
+void task_nosuspend_begin(int *scope);
+void task_nosuspend_end(int *scope);
+#define NOSUSPEND(name) _cleanup_(task_nosuspend_end) int name; task_nosuspend_begin(&name)
+
+const char *task_state_name(enum task_state state);
+
+/* How many tasks live. */
+size_t task_count(void);
+/* Calls fn for each live task, oldest first. fn must not suspend nor spawn. */
+void task_each(void (*fn)(const struct task *t, void *context), void *context);
+
+/* Used by the loop and the modules of this layer. */
+extern struct task *task_running;
+/* Runs the task until it suspends or ends, and takes it apart when it has ended. */
+void task_run_slice(struct task *t);
+/* Frees the memory that tasks are kept in. None may live. */
+void task_pool_done(void);

@@ -1,0 +1,165 @@
+#include "service/conn.h"
+
+#include "base/log.h"
+#include "base/memory.h"
+#include "net/fd.h"
+
+#include <string.h>
+
+int conn_new(struct service *service, uint64_t id, int fd, const struct endpoint *peer, struct conn **ret)
+{
+	struct conn *c = memory_new_object(struct conn);
+
+	if (!c)
+		return -ENOMEM;
+	int r = stream_new(fd, &c->client);
+	if (r < 0) {
+		memory_free(c);
+		return r;
+	}
+
+	c->id = id;
+	c->service = service_ref(service);
+	c->peer = *peer;
+	c->started_ns = time_now_ns();
+	c->client->read_wait_ns = &c->ledger.client_read_ns;
+	c->client->write_wait_ns = &c->ledger.client_write_ns;
+	(void) fd_local_endpoint(fd, &c->local);
+	list_append(&service->conns, &c->service_node);
+	service->active++;
+	*ret = c;
+	return 0;
+}
+
+struct conn *conn_free(struct conn *c)
+{
+	if (!c)
+		return NULL;
+	list_remove(&c->service_node);
+	c->service->active--;
+	stream_free(c->client);
+	if (c->slot) {
+		semaphore_release(c->slot);
+		semaphore_release(&c->service->slots);
+	}
+	service_unref(c->service);
+	return memory_free(c);
+}
+
+void conn_set_end(struct conn *c, const char *words, char who, char when)
+{
+	if (!c->end.words)
+		c->end = (struct conn_end) { words, who, when };
+}
+
+void conn_set_idle(struct conn *c, bool idle)
+{
+	c->idle = idle;
+}
+
+/* What an error code says of the end when the handler has not said more. */
+static void derive_end(struct conn *c, int result)
+{
+	switch (result) {
+	case -ECANCELED:
+		conn_set_end(c, "stopped", 'K', 'D');
+		break;
+	case -ETIMEDOUT:
+		conn_set_end(c, "idle timeout waiting for client", 'c', 'D');
+		break;
+	case -ECONNRESET:
+	case -EPIPE:
+		conn_set_end(c, "client reset", 'C', 'D');
+		break;
+	case -ENOMEM:
+		conn_set_end(c, "out of memory", 'R', 'D');
+		break;
+	default:
+		if (result >= 0)
+			conn_set_end(c, "client closed", '-', '-');
+		else
+			conn_set_end(c, strerrordesc_np(-result), 'L', 'D');
+	}
+}
+
+static void report_ledger(const struct conn *c, int64_t duration_ns)
+{
+	const struct ledger *l = &c->ledger;
+	int64_t waited_ns = l->client_read_ns + l->client_write_ns + l->connect_ns + l->upstream_read_ns +
+			    l->upstream_write_ns + l->other_ns;
+
+	log_field_ms("duration", duration_ns);
+	log_field_ms("run", MAX(duration_ns - waited_ns, (int64_t) 0));
+	log_field_ms("client_read", l->client_read_ns);
+	log_field_ms("client_write", l->client_write_ns);
+	if (c->service->upstream) {
+		log_field_ms("connect", l->connect_ns);
+		log_field_ms("upstream_read", l->upstream_read_ns);
+		log_field_ms("upstream_write", l->upstream_write_ns);
+	}
+	log_field_ms("other", l->other_ns);
+}
+
+/* The one record of a connection. On the main stack: formatting is deep. */
+static void report(void *arg)
+{
+	const struct conn *c = arg;
+	char text[ENDPOINT_TEXT_BYTES];
+	char letters[3] = { c->end.who, c->end.when, '\0' };
+
+	log_begin(LOG_LEVEL_INFO, "connection ended");
+	log_field_number("id", (int64_t) c->id);
+	log_field_text("service", c->service->name);
+	log_field_text("peer", endpoint_print(&c->peer, text));
+	log_field_text("local", endpoint_print(&c->local, text));
+	log_field_number("in", (int64_t) c->client->received_bytes);
+	log_field_number("out", (int64_t) c->client->sent_bytes);
+	if (c->requests)
+		log_field_number("requests", c->requests);
+	if (c->service->upstream) {
+		log_field_text("upstream", c->upstream[0] ? c->upstream : "-");
+		log_field_number("attempts", c->attempts);
+	}
+	log_field_text("end", c->end.words);
+	log_field_text("state", letters);
+	report_ledger(c, time_now_ns() - c->started_ns);
+	log_end();
+}
+
+/* A connection that closes without having sent a byte is a probe: counted, and not worth a line. */
+static bool is_probe(const struct conn *c, int result)
+{
+	bool left_by_itself = result == 0 || result == -ECONNRESET || result == -EPIPE;
+
+	return c->client->received_bytes == 0 && left_by_itself && !c->service->type->speaks_first && c->attempts == 0;
+}
+
+static int serve(struct conn *c)
+{
+	if (!service_admits(c->service, &c->peer)) {
+		c->service->refused++;
+		conn_set_end(c, "denied by rule", 'P', 'R');
+		return -EACCES;
+	}
+
+	DEADLINE(session, c->service->session_timeout_ms);
+	int r = c->service->type->handle(c);
+	if (r == -ETIMEDOUT && deadline_passed(&session))
+		c->end = (struct conn_end) { "session timeout", 'L', 'D' };
+	return r;
+}
+
+int conn_run(void *arg)
+{
+	_cleanup_(conn_freep) struct conn *c = arg;
+
+	int r = serve(c);
+	derive_end(c, r);
+	c->service->received_bytes += c->client->received_bytes;
+	c->service->sent_bytes += c->client->sent_bytes;
+	if (is_probe(c, r))
+		c->service->probes++;
+	else if (log_is_on(LOG_LEVEL_INFO))
+		call_on_main_stack(report, c);
+	return r;
+}

@@ -1,0 +1,141 @@
+#include "service/conn.h"
+
+#include "base/log.h"
+#include "net/connect.h"
+#include "service/upstream.h"
+
+#include <string.h>
+
+/* Whether the failure is the server's, so that another one may do better. */
+static bool is_the_servers_fault(int r, const struct deadline *attempt)
+{
+	if (r == -ECANCELED || r == -ENOMEM || r == -EMFILE || r == -ENFILE)
+		return false;
+	return r != -ETIMEDOUT || deadline_passed(attempt);
+}
+
+static void set_connect_end(struct conn *c, int r)
+{
+	switch (r) {
+	case -ETIMEDOUT:
+		conn_set_end(c, "upstream connect timeout", 's', 'C');
+		break;
+	case -ECONNREFUSED:
+		conn_set_end(c, "upstream refused", 'S', 'C');
+		break;
+	case -ENOENT:
+		conn_set_end(c, "upstream name unknown", 'S', 'C');
+		break;
+	case -ECANCELED:
+		conn_set_end(c, "stopped", 'K', 'C');
+		break;
+	case -EMFILE:
+	case -ENFILE:
+	case -ENOMEM:
+		conn_set_end(c, "no resources to connect", 'R', 'C');
+		break;
+	default:
+		conn_set_end(c, "upstream unreachable", 'S', 'C');
+	}
+}
+
+static void note_server(struct conn *c, const struct upstream_server *server)
+{
+	char text[ADDRESS_TEXT_BYTES];
+
+	address_print(&server->address, text);
+	size_t length = strnlen(text, sizeof(c->upstream) - 1);
+	memcpy(c->upstream, text, length);
+	c->upstream[length] = '\0';
+}
+
+/* [suspends] Tries servers in turn, each within the connect timeout, until one accepts. */
+static int connect_to_some(struct conn *c, struct upstream *u, struct upstream_server **ret_server,
+			   struct stream **ret_stream)
+{
+	struct upstream_tried tried = { 0 };
+	int r = -EHOSTUNREACH;
+
+	while (c->attempts < u->tries) {
+		struct upstream_server *server = upstream_pick(u, &tried);
+		if (!server)
+			break;
+
+		c->attempts++;
+		note_server(c, server);
+		DEADLINE(attempt, c->service->connect_timeout_ms);
+		r = connect_stream(&server->address, NULL, ret_stream);
+		if (r >= 0) {
+			server->connected++;
+			*ret_server = server;
+			return 0;
+		}
+		if (!is_the_servers_fault(r, &attempt))
+			return r;
+		server->failed++;
+		log_debug("connection %llu: upstream %s: %s", (unsigned long long) c->id, c->upstream,
+			  strerrordesc_np(-r));
+	}
+	return r;
+}
+
+static int proxy_connect(struct conn *c, struct upstream *u, struct upstream_server **ret_server,
+			 struct stream **ret_stream)
+{
+	int64_t before_ns = time_now_ns();
+	int r = connect_to_some(c, u, ret_server, ret_stream);
+
+	c->ledger.connect_ns = time_now_ns() - before_ns;
+	if (r < 0) {
+		set_connect_end(c, r);
+		stream_abort(c->client);
+	}
+	return r;
+}
+
+/* What a session that failed with `r` in the relay came to. */
+static void set_relay_end(struct conn *c, int r, const struct relay_end *end)
+{
+	bool client = end->side == RELAY_CLIENT;
+	char when = end->half_closed ? 'L' : 'D';
+
+	switch (r) {
+	case 0:
+		conn_set_end(c, client ? "client closed" : "upstream closed", '-', '-');
+		break;
+	case -ETIMEDOUT:
+		if (end->half_closed)
+			conn_set_end(c, "half-close timeout", client ? 'c' : 's', when);
+		else
+			conn_set_end(c, client ? "idle timeout waiting for client" : "idle timeout waiting for upstream",
+				     client ? 'c' : 's', when);
+		break;
+	case -ECONNRESET:
+	case -EPIPE:
+		conn_set_end(c, client ? "client reset" : "upstream reset", client ? 'C' : 'S', when);
+		break;
+	default:
+		break;
+	}
+}
+
+/* Relays between the client and a server of the upstream, half-close included. */
+int proxy_handle(struct conn *c)
+{
+	_cleanup_(upstream_unrefp) struct upstream *u = upstream_ref(c->service->upstream);
+	_cleanup_(stream_freep) struct stream *stream = NULL;
+	struct upstream_server *server;
+
+	int r = proxy_connect(c, u, &server, &stream);
+	if (r < 0)
+		return r;
+
+	struct relay_end end = { RELAY_NEITHER, false, false };
+	server->active++;
+	r = relay_run(c->client, stream, &c->service->relay, &c->ledger, &end);
+	server->active--;
+	set_relay_end(c, r, &end);
+	c->upstream_received_bytes = stream->received_bytes;
+	c->upstream_sent_bytes = stream->sent_bytes;
+	return r;
+}

@@ -1,0 +1,324 @@
+#include "service/server.h"
+
+#include "base/ensure.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "net/fd.h"
+#include "service/conn.h"
+#include "service/upstream.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Descriptors that are not connections: standard streams, epoll, eventfd, signalfd, listeners, a file being read. */
+#define RESERVED_FDS 32
+
+/* What a new configuration needs that is not there yet: made before anything is changed, so that a failure changes nothing. */
+struct plan {
+	struct config *config;
+	struct upstream **upstreams;	/* by their place in the configuration */
+	struct service **services;	/* by their place; found or new, one reference each */
+	struct list ports;		/* new ones */
+};
+
+static void plan_done(struct plan *plan)
+{
+	struct list *node;
+
+	while ((node = list_take_first(&plan->ports)))
+		port_free(list_entry(node, struct port, node));
+	for (size_t i = 0; plan->upstreams && i < plan->config->upstream_count; i++)
+		upstream_unref(plan->upstreams[i]);
+	for (size_t i = 0; plan->services && i < plan->config->service_count; i++)
+		service_unref(plan->services[i]);
+	memory_free(plan->upstreams);
+	memory_free(plan->services);
+}
+
+static struct service *find_service(struct server *s, const struct service_config *sc)
+{
+	LIST_EACH (node, &s->services) {
+		struct service *service = list_entry(node, struct service, node);
+
+		if (strcmp(service->name, sc->name) == 0 && strcmp(service->type->config.name, sc->type) == 0)
+			return service;
+	}
+	return NULL;
+}
+
+static struct port *find_port(struct list *ports, const struct address *at)
+{
+	LIST_EACH (node, ports) {
+		struct port *p = list_entry(node, struct port, node);
+
+		if (address_equal(listener_address(p->listener), at))
+			return p;
+	}
+	return NULL;
+}
+
+static struct upstream *upstream_of(const struct plan *plan, const struct service_config *sc)
+{
+	return sc->upstream_config ? plan->upstreams[sc->upstream_config - plan->config->upstreams] : NULL;
+}
+
+static int plan_upstreams_and_services(struct server *s, struct plan *plan)
+{
+	struct config *config = plan->config;
+
+	plan->upstreams = memory_new_array(MAX(config->upstream_count, (size_t) 1), sizeof(struct upstream *));
+	plan->services = memory_new_array(MAX(config->service_count, (size_t) 1), sizeof(struct service *));
+	if (!plan->upstreams || !plan->services)
+		return -ENOMEM;
+
+	for (size_t i = 0; i < config->upstream_count; i++) {
+		int r = upstream_new(&config->upstreams[i], &plan->upstreams[i]);
+		if (r < 0)
+			return r;
+	}
+	for (size_t i = 0; i < config->service_count; i++) {
+		const struct service_config *sc = &config->services[i];
+		struct service *known = find_service(s, sc);
+
+		if (known) {
+			plan->services[i] = service_ref(known);
+			continue;
+		}
+		int r = service_new(sc, config, upstream_of(plan, sc), &plan->services[i]);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+static void say_cannot_listen(const struct service_config *sc, const struct address *at, int error)
+{
+	char address[ADDRESS_TEXT_BYTES];
+
+	log_begin(LOG_LEVEL_ERROR, "cannot listen");
+	log_field_text("service", sc->name);
+	log_field_text("address", address_print(at, address));
+	if (error == -ENOENT && at->kind == ADDRESS_SYSTEMD)
+		log_field_text("reason", "the service manager passed no socket of that name");
+	else
+		log_field_text("reason", strerrordesc_np(-error));
+	if (error == -EADDRINUSE)
+		log_field_text("hint", "another process has it: see `ss -ltnp`");
+	if (error == -EACCES)
+		log_field_text("hint", "ports below 1024 need CAP_NET_BIND_SERVICE");
+	log_end();
+}
+
+/* Sockets that are open already are kept, whoever they belonged to. */
+static int plan_ports(struct server *s, struct plan *plan)
+{
+	for (size_t i = 0; i < plan->config->service_count; i++) {
+		const struct service_config *sc = &plan->config->services[i];
+
+		for (size_t n = 0; n < sc->listen.count; n++) {
+			const struct address *at = &sc->listen.items[n];
+			struct port *p;
+
+			if (find_port(&s->ports, at))
+				continue;
+			int r = port_new(s, at, &p);
+			if (r < 0) {
+				say_cannot_listen(sc, at, r);
+				return r;
+			}
+			list_append(&plan->ports, &p->node);
+		}
+	}
+	return 0;
+}
+
+/* -- the change itself: nothing here can fail -- */
+
+static uint64_t affordable_connections(const struct config *config)
+{
+	uint64_t fds_each = 1;
+	size_t ports = 0;
+
+	for (size_t i = 0; i < config->service_count; i++) {
+		if (config->services[i].upstream)
+			fds_each = 2;
+		ports += config->services[i].listen.count;
+	}
+
+	size_t limit = fd_limit();
+	size_t reserved = RESERVED_FDS + ports;
+	uint64_t by_fds = limit > reserved ? (limit - reserved) / fds_each : 1;
+	return MIN(MAX(by_fds, UINT64_C(1)), (uint64_t) stack_limit());
+}
+
+static uint64_t effective_max_connections(const struct config *config)
+{
+	uint64_t wanted = config->daemon.max_connections;
+	uint64_t possible = affordable_connections(config);
+
+	if (wanted <= possible)
+		return wanted;
+	log_begin(LOG_LEVEL_WARNING, "max_connections lowered to what the limits of this process carry");
+	log_field_number("max_connections", (int64_t) wanted);
+	log_field_number("lowered_to", (int64_t) possible);
+	log_field_number("fd_limit", (int64_t) fd_limit());
+	log_field_text("hint", "raise LimitNOFILE= or `ulimit -n`");
+	log_end();
+	return possible;
+}
+
+static void apply_daemon_options(struct server *s, const struct config *config)
+{
+	struct executor_options executor = { .threads = (unsigned) config->daemon.offload_threads };
+
+	semaphore_resize(&s->slots, effective_max_connections(config));
+	loop_set_stall_warn(config->daemon.stall_warn_ms);
+	executor_configure(&executor);
+	log_open(config->daemon.log, config->daemon.log_level);
+}
+
+static void apply_services(struct server *s, struct plan *plan)
+{
+	struct list old = LIST_INIT(old);
+
+	list_splice(&old, &s->services);
+	for (size_t i = 0; i < plan->config->service_count; i++) {
+		const struct service_config *sc = &plan->config->services[i];
+		struct service *service = plan->services[i];
+
+		service_update(service, sc, plan->config, upstream_of(plan, sc));
+		if (list_is_linked(&service->node))
+			list_remove(&service->node);	/* it was known: the list has its reference already */
+		else
+			service_ref(service);
+		list_append(&s->services, &service->node);
+	}
+
+	struct list *node;
+	while ((node = list_take_first(&old))) {
+		struct service *service = list_entry(node, struct service, node);
+
+		service->retired = true;
+		server_stop_connections(service);
+		service_unref(service);
+	}
+}
+
+static void apply_ports(struct server *s, struct plan *plan)
+{
+	LIST_EACH (node, &s->ports)
+		list_entry(node, struct port, node)->claimed = false;
+
+	list_splice(&s->ports, &plan->ports);
+	for (size_t i = 0; i < plan->config->service_count; i++) {
+		const struct address_list *listen = &plan->config->services[i].listen;
+
+		for (size_t n = 0; n < listen->count; n++) {
+			struct port *p = find_port(&s->ports, &listen->items[n]);
+
+			ENSURE(p, "a planned socket is missing");
+			port_set_service(p, plan->services[i]);
+			p->claimed = true;
+		}
+	}
+}
+
+/* [suspends] */
+static void close_unclaimed_ports(struct server *s)
+{
+	LIST_EACH_SAFE (node, &s->ports) {
+		struct port *p = list_entry(node, struct port, node);
+
+		if (!p->claimed)
+			port_free(p);
+	}
+}
+
+int server_apply(struct server *s, struct config *config)
+{
+	_cleanup_(plan_done) struct plan plan = { .config = config, .ports = LIST_INIT(plan.ports) };
+
+	int r = plan_upstreams_and_services(s, &plan);
+	if (r >= 0)
+		r = plan_ports(s, &plan);
+	if (r < 0)
+		return r;
+
+	apply_daemon_options(s, config);
+	apply_services(s, &plan);
+	apply_ports(s, &plan);
+	struct config *old = s->config;
+	s->config = config_ref(config);
+	config_unref(old);
+	close_unclaimed_ports(s);
+	return 0;
+}
+
+/* -- reading the file again -- */
+
+struct load {
+	const struct config_source *source;
+	struct config *config;
+	char *diagnostics;
+	size_t diagnostics_bytes;
+	int result;
+};
+
+/* On the main stack: the reader and its libraries are deep. */
+static void load(void *arg)
+{
+	struct load *l = arg;
+	FILE *to = open_memstream(&l->diagnostics, &l->diagnostics_bytes);
+
+	if (!to) {
+		l->result = -ENOMEM;
+		return;
+	}
+	l->result = config_load(l->source, to, &l->config);
+	fclose(to);
+}
+
+static void log_diagnostics(const struct load *l)
+{
+	char *rest = NULL;
+
+	for (char *line = strtok_r(l->diagnostics, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest))
+		if (strstr(line, "error: ") || strstr(line, "warning: "))
+			log_if(strstr(line, "error: ") ? LOG_LEVEL_ERROR : LOG_LEVEL_WARNING, "%s", line);
+}
+
+static void log_change(void *context, const char *section, const char *key, const char *old_value, const char *new_value, bool live)
+{
+	unsigned *changes = context;
+
+	(*changes)++;
+	if (!log_is_on(LOG_LEVEL_NOTICE))
+		return;
+	log_begin(LOG_LEVEL_NOTICE, live ? "configuration changed" : "configuration changed, takes effect at the next start");
+	log_field_text("section", section);
+	log_field_text("key", key);
+	log_field_text("old", old_value);
+	log_field_text("new", new_value);
+	log_end();
+}
+
+void server_reload(struct server *s)
+{
+	struct load l = { .source = &s->options->source };
+
+	call_on_main_stack(load, &l);
+	log_diagnostics(&l);
+	if (l.result >= 0) {
+		unsigned changes = 0;
+
+		config_compare(s->config, l.config, log_change, &changes);
+		l.result = server_apply(s, l.config);
+		if (l.result >= 0)
+			log_notice("reloaded: %u changes", changes);
+	}
+	if (l.result < 0)
+		log_error("reload failed, the old configuration stays: %s", l.result == -EINVAL ? "mistakes in the configuration" : strerrordesc_np(-l.result));
+	config_unref(l.config);
+	free(l.diagnostics);
+}

@@ -1,0 +1,75 @@
+#include "service/try.h"
+
+#include "base/text.h"
+
+#include <stdio.h>
+#include <string.h>
+
+struct place {
+	char host[ENDPOINT_TEXT_BYTES];		/* as nc wants it */
+	char url_host[ENDPOINT_TEXT_BYTES];	/* in brackets when it is IPv6, RFC 3986 section 3.2.2 */
+	char port[8];
+};
+
+/* How this machine reaches the listener. False for what is not TCP. */
+static bool place_of(const struct port *p, struct place *ret)
+{
+	struct endpoint e;
+	bool v6;
+
+	if (listener_endpoint(p->listener, &e) < 0 || e.any.sa_family == AF_UNIX)
+		return false;
+
+	v6 = e.any.sa_family == AF_INET6;
+	bool wildcard = v6 ? IN6_IS_ADDR_UNSPECIFIED(&e.ipv6.sin6_addr) : e.ipv4.sin_addr.s_addr == htonl(INADDR_ANY);
+	char text[ENDPOINT_TEXT_BYTES];
+	endpoint_print(&e, text);
+	char *colon = strrchr(text, ':');
+	*colon = '\0';
+	snprintf(ret->port, sizeof(ret->port), "%.7s", colon + 1);
+
+	const char *host = wildcard ? "127.0.0.1" : text;
+	snprintf(ret->url_host, sizeof(ret->url_host), "%.60s", host);
+	snprintf(ret->host, sizeof(ret->host), "%.*s", v6 && !wildcard ? (int) strlen(host) - 2 : 60, v6 && !wildcard ? host + 1 : host);
+	return true;
+}
+
+static void expand(const char *pattern, const struct place *place, char *line, size_t size)
+{
+	bool url = strstr(pattern, "://");
+	size_t at = 0;
+
+	line[0] = '\0';
+	for (const char *c = pattern; *c; c++) {
+		if (c[0] == '%' && c[1] == 'h')
+			text_append(line, size, &at, "%s", url ? place->url_host : place->host);
+		else if (c[0] == '%' && c[1] == 'p')
+			text_append(line, size, &at, "%s", place->port);
+		else
+			text_append(line, size, &at, "%c", *c);
+		if (*c == '%')
+			c++;
+	}
+}
+
+static void print_port(const struct port *p)
+{
+	const struct address *at = listener_address(p->listener);
+	char address[ADDRESS_TEXT_BYTES];
+	char line[256];
+	struct place place;
+
+	fprintf(stderr, "  %-10s %-24s %s\n", p->service->name, address_print(at, address), p->service->type->what);
+	if (place_of(p, &place)) {
+		expand(p->service->type->try_it, &place, line, sizeof(line));
+		fprintf(stderr, "  %-10s try: %s\n", "", line);
+	} else if (at->kind == ADDRESS_UNIX) {
+		fprintf(stderr, "  %-10s try: nc -U %s\n", "", at->name);
+	}
+}
+
+void try_print(const struct server *s)
+{
+	LIST_EACH (node, &s->ports)
+		print_port(list_entry(node, struct port, node));
+}

@@ -1,0 +1,72 @@
+#include "service/upstream.h"
+
+#include "base/memory.h"
+
+#include <string.h>
+
+int upstream_new(const struct upstream_config *uc, struct upstream **ret)
+{
+	size_t count = MIN(uc->server_count, (size_t) UPSTREAM_SERVERS_MAX);
+	struct upstream *u = memory_new(sizeof(*u) + count * sizeof(u->servers[0]));
+
+	if (!u)
+		return -ENOMEM;
+
+	u->references = 1;
+	strncpy(u->name, uc->name, sizeof(u->name) - 1);
+	u->tries = uc->tries ? uc->tries : count;
+	u->server_count = count;
+	for (size_t i = 0; i < count; i++) {
+		u->servers[i].address = uc->servers[i].address;
+		u->servers[i].weight = uc->servers[i].weight;
+		u->servers[i].backup = uc->servers[i].backup;
+	}
+	*ret = u;
+	return 0;
+}
+
+struct upstream *upstream_ref(struct upstream *u)
+{
+	u->references++;
+	return u;
+}
+
+struct upstream *upstream_unref(struct upstream *u)
+{
+	return u && --u->references == 0 ? memory_free(u) : NULL;
+}
+
+static bool was_tried(const struct upstream_tried *tried, size_t i)
+{
+	return tried->bits[i / 64] & (UINT64_C(1) << (i % 64));
+}
+
+static struct upstream_server *pick_among(struct upstream *u, struct upstream_tried *tried, bool backup)
+{
+	size_t best = SIZE_MAX;
+	int64_t sum = 0;
+
+	for (size_t i = 0; i < u->server_count; i++) {
+		struct upstream_server *s = &u->servers[i];
+
+		if (s->backup != backup || was_tried(tried, i))
+			continue;
+		s->credit += s->weight;
+		sum += s->weight;
+		if (best == SIZE_MAX || s->credit > u->servers[best].credit)
+			best = i;
+	}
+	if (best == SIZE_MAX)
+		return NULL;
+
+	u->servers[best].credit -= sum;
+	tried->bits[best / 64] |= UINT64_C(1) << (best % 64);
+	return &u->servers[best];
+}
+
+struct upstream_server *upstream_pick(struct upstream *u, struct upstream_tried *tried)
+{
+	struct upstream_server *s = pick_among(u, tried, false);
+
+	return s ? s : pick_among(u, tried, true);
+}

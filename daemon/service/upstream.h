@@ -1,0 +1,39 @@
+/* upstream.h - a group of servers that a proxy may connect to, and the choice among them.
+ *
+ * Smooth weighted round robin: each server gains its weight per choice, the richest is taken and pays the sum of all, so choices interleave
+ * (5:1:1 gives a a b a c a a). Backups are chosen when no other server is left to try. A reload makes new
+ * upstreams; old ones live as long as connections use them.
+ */
+#pragma once
+
+#include "config/config.h"
+
+struct upstream_server {
+	struct address address;
+	unsigned weight;
+	int64_t credit;			/* of the smooth round robin */
+	bool backup;
+	uint64_t active, connected, failed;
+};
+
+struct upstream {
+	unsigned references;
+	char name[CONFIG_NAME_BYTES];
+	uint64_t tries;			/* at most so many servers per connection */
+	size_t server_count;
+	struct upstream_server servers[];
+};
+
+/* The servers that one connection has tried. */
+#define UPSTREAM_SERVERS_MAX 256
+struct upstream_tried {
+	uint64_t bits[UPSTREAM_SERVERS_MAX / 64];
+};
+
+int upstream_new(const struct upstream_config *uc, struct upstream **ret) _must_check_;
+struct upstream *upstream_ref(struct upstream *u);
+struct upstream *upstream_unref(struct upstream *u);
+DEFINE_CLEANUP(struct upstream *, upstream_unref)
+
+/* The next server that is not in `tried`, and puts it there; NULL when none is left. */
+struct upstream_server *upstream_pick(struct upstream *u, struct upstream_tried *tried);

@@ -1,0 +1,406 @@
+/* test_connect.c - opening connections, by number and by name. */
+#include "base/fault.h"
+#include "base/memory.h"
+#include "net/connect.h"
+#include "net/fd.h"
+#include "net/listener.h"
+#include "net/resolve.h"
+#include "tests/support/child.h"
+#include "tests/support/harness.h"
+#include "tests/support/sockets.h"
+
+#include <fcntl.h>
+#include <net/if.h>
+#include <netinet/tcp.h>
+#include <sched.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+
+#include <cmocka.h>
+
+static struct address address_of(const char *text, enum address_use use)
+{
+	struct address a;
+	const char *error;
+
+	assert_int_equal(address_parse(text, use, &a, &error), 0);
+	return a;
+}
+
+static struct address at_port(const char *host, uint16_t port)
+{
+	char text[ADDRESS_TEXT_BYTES];
+
+	snprintf(text, sizeof(text), "%s:%u", host, port);
+	return address_of(text, ADDRESS_CONNECT);
+}
+
+static struct listener *open_at(const char *text, uint16_t *ret_port)
+{
+	struct address a = address_of(text, ADDRESS_LISTEN);
+	struct listener *l = NULL;
+	struct endpoint e;
+
+	assert_int_equal(listener_open(&a, &l), 0);
+	assert_int_equal(listener_endpoint(l, &e), 0);
+	if (ret_port)
+		*ret_port = ntohs(e.ipv4.sin_port);
+	return l;
+}
+
+static int try_connect(const struct address *to)
+{
+	struct stream *s = NULL;
+	int r = connect_stream(to, NULL, &s);
+
+	if (r < 0)
+		assert_null(s);
+	stream_free(s);
+	return r;
+}
+
+static void run(task_fn *body)
+{
+	assert_int_equal(harness_run_each_backend(body, NULL), 0);
+}
+
+/* -- numbers -- */
+
+static int connects(void *arg)
+{
+	uint16_t port;
+	_cleanup_(listener_freep) struct listener *l = open_at("127.0.0.1:0", &port);
+	_cleanup_(stream_freep) struct stream *near = NULL;
+	_cleanup_(stream_freep) struct stream *far = NULL;
+	struct address to = at_port("127.0.0.1", port);
+	struct endpoint peer, seen;
+	char text[ENDPOINT_TEXT_BYTES], expected[ENDPOINT_TEXT_BYTES], byte;
+	int nodelay = 0;
+
+	(void) arg;
+	assert_int_equal(connect_stream(&to, &peer, &near), 0);
+	snprintf(expected, sizeof(expected), "127.0.0.1:%u", port);
+	assert_string_equal(endpoint_print(&peer, text), expected);
+	assert_int_equal(fd_option(io_fd(near->io), IPPROTO_TCP, TCP_NODELAY, &nodelay), 0);
+	assert_true(nodelay);
+
+	int fd = listener_accept(l, &seen);
+	assert_true(fd >= 0);
+	assert_int_equal(stream_new(fd, &far), 0);
+	assert_int_equal(stream_write(near, "x", 1), 0);
+	assert_int_equal(stream_read(far, &byte, 1), 1);
+	return 0;
+}
+
+static void a_connection_is_opened_and_its_peer_told(void **unused)
+{
+	(void) unused;
+	run(connects);
+}
+
+static int refused(void *arg)
+{
+	struct address to = at_port("127.0.0.1", sockets_free_port());
+	struct address nowhere = { .kind = ADDRESS_SYSTEMD, .name = "web" };
+	struct address no_path = { .kind = ADDRESS_UNIX, .name = "/nonexistent/socket" };
+
+	(void) arg;
+	assert_int_equal(try_connect(&to), -ECONNREFUSED);
+	assert_int_equal(try_connect(&nowhere), -EINVAL);
+	assert_int_equal(try_connect(&no_path), -ENOENT);
+	task_cancel(task_handle_self());
+	assert_int_equal(try_connect(&to), -ECANCELED);
+	return 0;
+}
+
+static void a_connection_that_is_not_possible_fails_with_the_reason(void **unused)
+{
+	(void) unused;
+	run(refused);
+}
+
+#define ONLY_PORT 40000
+#define NOT_ALLOWED 77
+
+/* A network of its own, with loopback and a single port for whoever connects. */
+static bool enter_small_network(void)
+{
+	static const char range[] = "40000 40000";
+	struct ifreq loopback = { .ifr_name = "lo", .ifr_flags = IFF_UP };
+
+	if (unshare(CLONE_NEWNET) < 0)
+		return false;
+	_cleanup_(fd_closep) int any = fd_socket(AF_INET);
+	if (ioctl(any, SIOCSIFFLAGS, &loopback) < 0)
+		return false;
+	_cleanup_(fd_closep) int file = open("/proc/sys/net/ipv4/ip_local_port_range", O_WRONLY | O_CLOEXEC);
+	return file >= 0 && write(file, range, strlen(range)) > 0;
+}
+
+static int connect_to_only_port(void *arg)
+{
+	struct address to = { .kind = ADDRESS_IPV4, .ipv4.s_addr = htonl(INADDR_LOOPBACK), .port = ONLY_PORT };
+	struct stream *s = NULL;
+
+	(void) arg;
+	return connect_stream(&to, NULL, &s);
+}
+
+/* Nobody listens on the port, and the kernel has no other one to connect from: without care that succeeds. */
+static void meet_oneself(void *arg)
+{
+	const struct loop_options options = { .virtual_clock = true };
+
+	(void) arg;
+	if (!enter_small_network())
+		_exit(NOT_ALLOWED);
+	if (loop_open(&options) < 0 || loop_run("root", connect_to_only_port, NULL) != -ECONNREFUSED)
+		_exit(1);
+	loop_close();
+}
+
+static void a_connection_that_met_itself_is_refused(void **unused)
+{
+	static struct child_end end;
+
+	(void) unused;
+	child_run(meet_oneself, NULL, &end);
+	if (WIFEXITED(end.status) && WEXITSTATUS(end.status) == NOT_ALLOWED)
+		skip();
+	assert_int_equal(end.status, 0);
+}
+
+/* -- a Unix socket whose backlog is full -- */
+
+static int accept_after_a_while(void *arg)
+{
+	struct endpoint peer;
+
+	assert_int_equal(sleep_for(100), 0);
+	for (;;) {
+		int fd = listener_accept((struct listener *) arg, &peer);
+
+		if (fd < 0)
+			return fd == -ECANCELED ? 0 : fd;
+		fd_close(fd);
+	}
+}
+
+static int full_backlog(void *arg)
+{
+	char text[64];
+
+	(void) arg;
+	snprintf(text, sizeof(text), "unix:@test_connect.%d", getpid());
+	_cleanup_(listener_freep) struct listener *l = open_at(text, NULL);
+	struct address to = address_of(text, ADDRESS_CONNECT);
+	assert_int_equal(fd_listen(listener_fd(l), 1), 0);
+	assert_int_equal(try_connect(&to), 0);
+	assert_int_equal(try_connect(&to), 0);
+
+	int64_t began_ms = time_now_ms();
+	{
+		DEADLINE(limit, 50);
+		assert_int_equal(try_connect(&to), -ETIMEDOUT);
+	}
+	assert_int_equal(time_now_ms() - began_ms, 50);
+
+	TASK_GROUP(group, GROUP_EACH);
+	assert_int_equal(task_spawn(&group, "acceptor", accept_after_a_while, l, NULL), 0);
+	assert_int_equal(try_connect(&to), 0);
+	assert_in_range(time_now_ms() - began_ms, 150, 160);
+	return 0;
+}
+
+static void a_full_backlog_of_a_unix_socket_is_waited_for(void **unused)
+{
+	(void) unused;
+	run(full_backlog);
+}
+
+/* -- a peer that does not answer -- */
+
+/* Fills a backlog of TCP, so that the kernel drops what comes next and a connect hangs. */
+struct silent {
+	int listening;
+	int fillers[4];
+	uint16_t port;
+};
+
+static void silent_done(struct silent *s)
+{
+	for (size_t i = 0; i < ARRAY_LENGTH(s->fillers); i++)
+		fd_close(s->fillers[i]);
+	fd_close(s->listening);
+}
+
+static void silent_open(struct silent *s)
+{
+	struct sockaddr_in at = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	struct endpoint e;
+
+	s->listening = fd_socket(AF_INET);
+	assert_int_equal(fd_bind(s->listening, (struct sockaddr *) &at, sizeof(at)), 0);
+	assert_int_equal(fd_listen(s->listening, 0), 0);
+	assert_int_equal(fd_local_endpoint(s->listening, &e), 0);
+	s->port = ntohs(e.ipv4.sin_port);
+	for (size_t i = 0; i < ARRAY_LENGTH(s->fillers); i++) {
+		s->fillers[i] = fd_socket(AF_INET);
+		int r = fd_connect(s->fillers[i], &e.any, sizeof(e.ipv4));
+		assert_true(r == 0 || r == -EINPROGRESS);
+	}
+}
+
+static int no_answer(void *arg)
+{
+	_cleanup_(silent_done) struct silent s;
+	int64_t began_ms = time_now_ms();
+
+	(void) arg;
+	silent_open(&s);
+	struct address to = at_port("127.0.0.1", s.port);
+	DEADLINE(limit, 300);
+	assert_int_equal(try_connect(&to), -ETIMEDOUT);
+	assert_int_equal(time_now_ms() - began_ms, 300);
+	return 0;
+}
+
+static void a_peer_that_does_not_answer_is_given_up_when_the_time_is_up(void **unused)
+{
+	(void) unused;
+	run(no_answer);
+}
+
+/* -- names -- */
+
+static int connects_by_name(void *arg)
+{
+	uint16_t port;
+	_cleanup_(listener_freep) struct listener *l = open_at("127.0.0.1:0", &port);
+	_cleanup_(stream_freep) struct stream *s = NULL;
+	struct address to = { .kind = ADDRESS_NAME, .port = port, .name = "localhost" };
+	struct endpoint peer;
+
+	(void) arg;
+	assert_int_equal(connect_stream(&to, &peer, &s), 0);
+	assert_int_equal(peer.any.sa_family, AF_INET);
+	to.port = sockets_free_port();
+	assert_int_equal(try_connect(&to), -ECONNREFUSED);
+	return 0;
+}
+
+static void the_addresses_of_a_name_are_tried_in_turn(void **unused)
+{
+	(void) unused;
+	run(connects_by_name);
+}
+
+static int resolves(void *arg)
+{
+	_cleanup_(memory_freep) struct resolved *found = NULL;
+	struct resolved *none = NULL;
+	char long_name[ADDRESS_NAME_BYTES + 1];
+
+	(void) arg;
+	assert_int_equal(resolve_name("localhost", 7, &found), 0);
+	assert_in_range(found->count, 1, RESOLVE_ADDRESSES);
+	for (unsigned i = 0; i < found->count; i++) {
+		struct endpoint e;
+		char text[ENDPOINT_TEXT_BYTES];
+
+		endpoint_from_sockaddr((struct sockaddr *) &found->address[i].storage, found->address[i].length, &e);
+		endpoint_print(&e, text);
+		assert_true(strcmp(text, "127.0.0.1:7") == 0 || strcmp(text, "[::1]:7") == 0);
+	}
+
+	/* No label has more than 63 bytes (RFC 1035 section 2.3.4), so no name server needs to be asked. */
+	memset(long_name, 'a', sizeof(long_name));
+	long_name[70] = '\0';
+	assert_int_equal(resolve_name(long_name, 7, &none), -ENOENT);
+	long_name[70] = 'a';
+	long_name[ADDRESS_NAME_BYTES] = '\0';
+	assert_int_equal(resolve_name(long_name, 7, &none), -ENAMETOOLONG);
+	task_cancel(task_handle_self());
+	assert_int_equal(resolve_name("localhost", 7, &none), -ECANCELED);
+	assert_null(none);
+	return 0;
+}
+
+static void a_name_is_resolved_off_the_loop(void **unused)
+{
+	(void) unused;
+	assert_int_equal(harness_run(resolves, NULL), 0);
+}
+
+#ifdef ENABLE_FAULTS
+static int name_servers_are_silent(void *arg)
+{
+	struct address to = { .kind = ADDRESS_NAME, .port = 7, .name = "localhost" };
+
+	(void) arg;
+	fault_plant_named("getaddrinfo", 1, 0, 1);
+	assert_int_equal(try_connect(&to), -EHOSTUNREACH);
+	fault_plant_named("getaddrinfo", 1, ENOENT, 1);
+	assert_int_equal(try_connect(&to), -ENOENT);
+	fault_plant(0);
+	return 0;
+}
+
+static void a_name_that_cannot_be_resolved_now_is_a_host_that_cannot_be_reached(void **unused)
+{
+	(void) unused;
+	assert_int_equal(harness_run(name_servers_are_silent, NULL), 0);
+}
+#endif
+
+/* -- everything, with something done to it -- */
+
+static int one_connection(void *arg)
+{
+	struct address at = { .kind = ADDRESS_IPV4, .ipv4.s_addr = htonl(INADDR_LOOPBACK) };
+	_cleanup_(listener_freep) struct listener *l = NULL;
+	_cleanup_(stream_freep) struct stream *s = NULL;
+	struct endpoint e;
+	int r = listener_open(&at, &l);
+
+	(void) arg;
+	if (r >= 0)
+		r = listener_endpoint(l, &e);
+	if (r < 0)
+		return r;
+	at.port = ntohs(e.ipv4.sin_port);
+	return connect_stream(&at, NULL, &s);
+}
+
+static void nothing_is_left_whatever_happens(void **unused)
+{
+	const struct harness_scenario s = { .body = one_connection };
+
+	(void) unused;
+	harness_torture(&s);
+#ifdef ENABLE_FAULTS
+	assert_true(harness_torture_faults(&s) > 10);
+#endif
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_connection_is_opened_and_its_peer_told),
+		cmocka_unit_test(a_connection_that_is_not_possible_fails_with_the_reason),
+		cmocka_unit_test(a_connection_that_met_itself_is_refused),
+		cmocka_unit_test(a_full_backlog_of_a_unix_socket_is_waited_for),
+		cmocka_unit_test(a_peer_that_does_not_answer_is_given_up_when_the_time_is_up),
+		cmocka_unit_test(the_addresses_of_a_name_are_tried_in_turn),
+		cmocka_unit_test(a_name_is_resolved_off_the_loop),
+#ifdef ENABLE_FAULTS
+		cmocka_unit_test(a_name_that_cannot_be_resolved_now_is_a_host_that_cannot_be_reached),
+#endif
+		cmocka_unit_test(nothing_is_left_whatever_happens),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
