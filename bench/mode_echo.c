@@ -7,6 +7,7 @@ enum { ECHO_OPENING, ECHO_WARMING_UP, ECHO_MEASURING, ECHO_FINISHING };
 
 static int echo_prepare(struct swarm *s)
 {
+	s->opened_ns = s->now_ns;
 	s->asked_ns = calloc(s->options->connections * s->options->pipeline, sizeof(*s->asked_ns));
 	return s->asked_ns ? 0 : -ENOMEM;
 }
@@ -59,7 +60,8 @@ static void echo_received(struct swarm *s, struct client *c)
 			s->units++;
 			histogram_add(&s->histogram, now_ns - *echo_asked_ns(s, c, c->answered));
 		}
-		c->answered++;
+		if (c->answered++ == 0 && ++s->checked == s->options->connections)
+			s->all_answered_ns = now_ns;
 	}
 	echo_ask(s, c, now_ns);
 }
@@ -89,13 +91,14 @@ static void echo_start_all(struct swarm *s)
 		echo_ask(s, c, clock_now_ns());
 }
 
+/* It measures what goes on once everybody is served; how long that took is a figure of its own. */
 static bool echo_turn(struct swarm *s)
 {
 	const struct options *o = s->options;
 
 	if (s->phase == ECHO_OPENING && !s->to_open && !s->connecting)
 		echo_start_all(s);
-	else if (s->phase == ECHO_WARMING_UP && s->now_ns >= s->phase_ends_ns) {
+	else if (s->phase == ECHO_WARMING_UP && s->now_ns >= s->phase_ends_ns && s->checked >= s->open) {
 		s->phase = ECHO_MEASURING;
 		s->phase_ends_ns = s->now_ns + o->duration_ns;
 		swarm_measure_begin(s);
@@ -114,6 +117,9 @@ static void echo_report(struct swarm *s, struct report *r)
 	swarm_report(s, r, "messages");
 	report_count(r, "size_bytes", s->options->size_bytes, "bytes");
 	report_count(r, "pipeline", s->options->pipeline, "messages under way");
+	if (s->all_answered_ns)
+		report_number(r, "all_answered_ms", (double) (s->all_answered_ns - s->opened_ns) / 1e6,
+			      "ms until each connection had an answer");
 	swarm_report_latency(s, r);
 }
 

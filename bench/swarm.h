@@ -82,7 +82,8 @@ struct swarm {
 	int64_t phase_ends_ns, measured_from_ns, measured_to_ns;
 	int64_t *asked_ns;            /* echo: when each message in flight was sent, `pipeline` per slot */
 	uint64_t units, units_before; /* messages, bytes, connections */
-	uint64_t checked;             /* idle: connections that passed the present check */
+	uint64_t checked;             /* connections that were answered, of the present round */
+	int64_t opened_ns, all_answered_ns;
 	struct process_use server_before, server_after;
 	unsigned char buffer[256 * 1024];
 };

@@ -246,15 +246,23 @@ static int take_long(struct parser *p, const char *argument)
 	return refuse(p, "unknown option '%s'", show(argument).text);
 }
 
+/* NAMES when no option has that letter. */
+static enum option_name find_letter(char letter)
+{
+	enum option_name name = 0;
+
+	while (name < NAMES && names[name].letter != letter)
+		name++;
+	return name;
+}
+
 /* `-tT`, `-c FILE`, `-cFILE`. */
 static int take_letters(struct parser *p, const char *letters)
 {
 	for (; *letters; letters++) {
-		enum option_name name = 0;
+		enum option_name name = find_letter(*letters);
 		int r;
 
-		while (name < NAMES && names[name].letter != *letters)
-			name++;
 		if (name == NAMES)
 			return refuse(p, "unknown option '-%s'", show(letters).text);
 		if (names[name].value)
@@ -279,13 +287,27 @@ static int take_argument(struct parser *p, const char *argument)
 
 /* -- the whole -- */
 
+/* True when the letter is among those of the argument, and not in the value of one of them: -th, but not -ch. */
+static bool has_letter(const char *argument, char letter)
+{
+	if (argument[0] != '-' || argument[1] == '-')
+		return false;
+	for (const char *p = argument + 1; *p; p++) {
+		enum option_name name = find_letter(*p);
+
+		if (*p == letter)
+			return true;
+		if (name == NAMES || names[name].value)
+			return false;
+	}
+	return false;
+}
+
 /* Whoever asks for help gets it, even in the middle of a command that is wrong. */
 static bool asks_for(char *const *arguments, enum option_name name)
 {
-	const char letter[] = { '-', names[name].letter, '\0' };
-
 	for (; *arguments && strcmp(*arguments, "--") != 0; arguments++)
-		if (strcmp(*arguments, names[name].word) == 0 || strcmp(*arguments, letter) == 0)
+		if (strcmp(*arguments, names[name].word) == 0 || has_letter(*arguments, names[name].letter))
 			return true;
 	return false;
 }

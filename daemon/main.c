@@ -76,7 +76,11 @@ static int exit_status_for(int error)
 
 static int serve(const struct config_source *source, struct config *config)
 {
-	struct server_options options = { .source = *source, .config = config, .say_what_to_try = isatty(STDERR_FILENO) };
+	struct server_options options = {
+		.source = *source,
+		.config = config,
+		.say_what_to_try = isatty(STDERR_FILENO),
+	};
 	struct loop_options loop = { .stall_warn_ms = config->daemon.stall_warn_ms, .on_stall = report_stall };
 
 	log_open(config->daemon.log, config->daemon.log_level);

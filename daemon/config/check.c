@@ -80,7 +80,9 @@ static void check_upstream_of(struct config *c, const struct section *s, const s
 		service->upstream_config = found->target;
 		return;
 	}
-	nearest = document_suggest(c->values, SECTION_UPSTREAM, e->text);
+	/* Of what will hardly be shown, nothing is worth a search. */
+	nearest = diag->error_count < DIAG_SHOWN_MAX ?
+		  document_suggest(c->values, SECTION_UPSTREAM, e->text) : NULL;
 	mark = entry_mark(e, 0, strlen(e->text));
 	diag_error(diag, &mark, "%s upstream: there is no [upstream %s]%s%s%s", s->title, quote(e->text).text,
 		   nearest ? ", did you mean '" : ": add one, with its servers", nearest ? nearest : "",

@@ -19,7 +19,7 @@ struct entry {
 	const struct option *option;
 	struct mark key, value;
 	char *text;			/* the value, after substitution */
-	uint32_t *places;		/* of each byte of text, and its end, the place in the value; NULL: the same */
+	uint32_t *places;		/* of each byte of text and its end, the place in the value; NULL: the same */
 	char *environment;		/* the variables that were substituted, "HOST, PORT"; NULL: none */
 };
 

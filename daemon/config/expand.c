@@ -164,6 +164,18 @@ static int expand_dollar(struct expansion *x, size_t *at)
 	}
 }
 
+/* A ';' behind a blank begins a comment, and so it would where the dump is read again. Either may be from another
+ * variable than the other, or from the file. */
+static int check_whole(const struct expansion *x)
+{
+	const struct entry *e = x->entry;
+
+	for (size_t i = 1; i < x->length; i++)
+		if (e->text[i] == ';' && is_blank(e->text[i - 1]))
+			return refuse(x, e->places[i], 1, "the value would have a ' ;'", ", which begins a comment");
+	return 0;
+}
+
 int expand_entry(struct entry *e, const struct section *s, const char *value, struct diag *diag)
 {
 	struct expansion x = { .entry = e, .section = s, .diag = diag, .value = value };
@@ -184,8 +196,13 @@ int expand_entry(struct entry *e, const struct section *s, const char *value, st
 			r = expand_dollar(&x, &at);
 		}
 	}
-	if (r < 0)
+	if (r >= 0)
+		r = check_whole(&x);
+	if (r < 0) {
+		e->text = memory_free(e->text);
+		e->places = memory_free(e->places);
 		return r;
+	}
 	e->text[x.length] = '\0';
 	e->places[x.length] = (uint32_t) strlen(value);
 	return 0;

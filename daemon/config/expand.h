@@ -8,6 +8,6 @@
 
 #define EXPANDED_BYTES_MAX (4 * LINE_BYTES_MAX)
 
-/* Fills in text, places and environment of an entry from `value`, which is its value as written. -EINVAL after
- * having said what is wrong, -ENOMEM. */
+/* Fills in text, places and environment of an entry from `value`, which is its value as written; after a mistake
+ * its text stays NULL. -EINVAL after having said what is wrong, -ENOMEM. */
 int expand_entry(struct entry *e, const struct section *s, const char *value, struct diag *diag) _must_check_;

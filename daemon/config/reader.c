@@ -2,6 +2,7 @@
 
 #include "config/reader.h"
 
+#include "base/ensure.h"
 #include "base/memory.h"
 #include "base/text.h"
 #include "config/expand.h"
@@ -305,6 +306,7 @@ static char *give_piece(struct reader *r, char *buffer, size_t size)
 {
 	size_t frame = r->key.length + strlen("=\"\"\n") + 1, length;
 
+	ENSURE(size > frame, "inih takes lines of %zu bytes", size);
 	length = MIN(size - frame, r->value.length - r->given_length);
 	snprintf(buffer, size, "%.*s=\"%.*s\"\n", (int) r->key.length, mark_text(&r->key), (int) length,
 		 mark_text(&r->value) + r->given_length);

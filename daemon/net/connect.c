@@ -26,7 +26,8 @@ static bool same_endpoint(const struct endpoint *a, const struct endpoint *b)
 	}
 }
 
-/* Has the socket connected to itself? A port of the ephemeral range that nobody listens on can be chosen as our own. */
+/* Has the socket connected to itself? A port of the ephemeral range that nobody listens on can be chosen as our
+ * own. */
 static bool met_itself(int fd, const struct endpoint *peer)
 {
 	struct endpoint local;
@@ -118,10 +119,12 @@ static int connect_nth(const struct resolved *found, unsigned n, struct endpoint
 	return connect_one((struct sockaddr *) &found->address[n].storage, found->address[n].length, ret_peer, ret);
 }
 
-static int connect_name(const struct address *to, struct endpoint *ret_peer, struct stream **ret)
+static int connect_name(const struct address *to, struct resolve_cache *cache, struct endpoint *ret_peer,
+			struct stream **ret)
 {
 	_cleanup_(memory_freep) struct resolved *found = NULL;
-	int r = (resolve_name)(to->name, to->port, &found);
+	int r = cache ? resolve_cached(cache, to->name, to->port, &found)
+		      : (resolve_name)(to->name, to->port, &found);
 
 	if (r < 0)
 		return r == -EAGAIN ? -EHOSTUNREACH : r;
@@ -138,7 +141,8 @@ static int connect_name(const struct address *to, struct endpoint *ret_peer, str
 	return r;
 }
 
-int (connect_stream)(const struct address *to, struct endpoint *ret_peer, struct stream **ret)
+int (connect_stream)(const struct address *to, struct resolve_cache *cache, struct endpoint *ret_peer,
+		     struct stream **ret)
 {
 	struct sockaddr_storage storage;
 	socklen_t length;
@@ -147,7 +151,7 @@ int (connect_stream)(const struct address *to, struct endpoint *ret_peer, struct
 	if (r < 0)
 		return r;
 	if (to->kind == ADDRESS_NAME)
-		return connect_name(to, ret_peer, ret);
+		return connect_name(to, cache, ret_peer, ret);
 	r = address_to_sockaddr(to, &storage, &length);
 	if (r < 0)
 		return r;

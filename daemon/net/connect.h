@@ -2,13 +2,16 @@
 #pragma once
 
 #include "base/address.h"
+#include "net/resolve.h"
 #include "net/stream.h"
 
-/* [suspends] Connects to the address; a name is resolved first (resolve.h) and its addresses are tried in turn. Bounded
- * by the deadline scopes around it: each address but the last gets an equal share of the time that is left, so one
- * that swallows packets does not use it up. 0; -errno of the last address tried; -ENOENT for a name that does
- * not exist; -EHOSTUNREACH also when the name servers do not answer; -EINVAL for an address that only listens;
- * -EAGAIN never. A TCP connection that met itself (same address and port at both ends, RFC 9293 section 3.5) is
- * -ECONNREFUSED. *ret_peer (may be NULL) is where it got through. */
-#define connect_stream(to, ret_peer, ret) AWAIT(connect_stream, (to, ret_peer, ret))
-int (connect_stream)(const struct address *to, struct endpoint *ret_peer, struct stream **ret) _must_check_;
+/* [suspends] Connects to the address; a name is resolved first (through `cache` if that is not
+ * NULL) and its addresses are tried in turn.
+ * Bounded by the deadline scopes around it: each address but the last gets an equal share of the time that is
+ * left, so one that swallows packets does not use it up. 0; -errno of the last address tried; -ENOENT for a name
+ * that does not exist; -EHOSTUNREACH also when the name servers do not answer; -EINVAL for an address that only
+ * listens; -EAGAIN never. A TCP connection that met itself (same address and port at both ends, RFC 9293 section
+ * 3.5) is -ECONNREFUSED. *ret_peer (may be NULL) is where it got through. */
+#define connect_stream(to, cache, ret_peer, ret) AWAIT(connect_stream, (to, cache, ret_peer, ret))
+int (connect_stream)(const struct address *to, struct resolve_cache *cache, struct endpoint *ret_peer,
+		     struct stream **ret) _must_check_;

@@ -59,7 +59,8 @@ static int read_names(char *text, size_t count)
 	return text ? -EINVAL : 0;
 }
 
-/* Nothing but a listening stream socket of a family that we know is of any use, and the sooner that is said the better. */
+/* Nothing but a listening stream socket of a family that we know is of any use, and the sooner that is said the
+ * better. */
 static int adopt(int fd)
 {
 	int family = 0;

@@ -209,7 +209,8 @@ static bool concerns_one_connection(int error)
 	}
 }
 
-/* A descriptor; -EAGAIN when no socket has a connection. Starts behind the last one that had, so that none is left out. */
+/* A descriptor; -EAGAIN when no socket has a connection. Starts behind the last one that had, so that none is left
+ * out. */
 static int try_accept(struct listener *l, struct endpoint *ret_peer)
 {
 	for (size_t i = 0; i < l->count; i++) {

@@ -3,8 +3,8 @@
 #include "runtime/deadline.h"
 #include "runtime/loop.h"
 
-/* A relay is two flows, one per direction. Pumping moves what can be moved and never suspends; only when neither flow can
- * go on does the task wait, once, for whatever would let either continue. */
+/* A relay is two flows, one per direction. Pumping moves what can be moved and never suspends; only when neither
+ * flow can go on does the task wait, once, for whatever would let either continue. */
 
 /* Reads and writes of one flow before the other gets its turn: 64 KiB. */
 #define STEPS_PER_TURN 8
@@ -129,8 +129,8 @@ static void flow_break(struct flow *f)
 
 /* -- pumping -- */
 
-/* A side that fails to take bytes may have sent its last words before: they are still passed on, and then the failure counts. One
- * that fails to send has said all it will. */
+/* A side that fails to take bytes may have sent its last words before: they are still passed on, and then the
+ * failure counts. One that fails to send has said all it will. */
 static int relay_failed(struct relay *r, struct flow *f, struct flow *opposite, int error)
 {
 	bool writing = flow_owes(f);
@@ -168,7 +168,7 @@ static void note_flow(struct relay *r, struct flow *f)
 		wait_charge(f->moved_bytes);
 		f->moved_bytes = 0;
 	}
-	if (f->from->read_ended && r->finished_first == RELAY_NEITHER)
+	if (f->from->read_ended && !f->source_failed && r->finished_first == RELAY_NEITHER)
 		r->finished_first = f->from_side;
 }
 
@@ -199,8 +199,8 @@ static bool relay_is_over(const struct relay *r)
 
 /* -- waiting -- */
 
-/* Whom a blocked relay waits for, or has waited for when one of the sides has become ready: who does not take what is owed to
- * it, else who does not send. When nobody has come, that is whose turn to speak it is. */
+/* Whom a blocked relay waits for, or has waited for when one of the sides has become ready: who does not take what
+ * is owed to it, else who does not send. When nobody has come, that is whose turn to speak it is. */
 static struct relay_end awaited(const struct relay *r, bool client_came, bool upstream_came)
 {
 	bool up_owes = flow_owes(&r->up);
@@ -244,15 +244,15 @@ static int wait_for_streams(struct relay *r)
 	add_want(&r->down, &upstream, &client);
 
 	struct io_want wants[] = { client, upstream };
-	int64_t before_ns = time_now_ns();
+	int64_t before_ns = task_waited_ns();
 	int result = (io_wait_any)(wants, ARRAY_LENGTH(wants));
 	if (r->ledger)
-		*account_of(r->ledger, awaited(r, wants[0].ready, wants[1].ready)) += time_now_ns() - before_ns;
+		*account_of(r->ledger, awaited(r, wants[0].ready, wants[1].ready)) += task_waited_ns() - before_ns;
 	return result;
 }
 
-/* One flow holds the buffer that this relay has, and the other one found none: it cannot queue for it, because the first one
- * must be watched, and it cannot be forgotten, because the first one may depend on it. */
+/* One flow holds the buffer that this relay has, and the other one found none: it cannot queue for it, because the
+ * first one must be watched, and it cannot be forgotten, because the first one may depend on it. */
 static int wait_for_streams_briefly(struct relay *r)
 {
 	DEADLINE(retry, BUFFER_RETRY_MS);
@@ -263,11 +263,11 @@ static int wait_for_streams_briefly(struct relay *r)
 
 static int wait_for_buffer(struct relay *r, struct flow *f)
 {
-	int64_t before_ns = time_now_ns();
+	int64_t before_ns = task_waited_ns();
 	int result = (chunk_get)(&f->chunk);
 
 	if (r->ledger)
-		r->ledger->other_ns += time_now_ns() - before_ns;
+		r->ledger->other_ns += task_waited_ns() - before_ns;
 	return result;
 }
 

@@ -3,7 +3,9 @@
 #include "base/address.h"
 #include "base/fault.h"
 #include "base/memory.h"
+#include "runtime/deadline.h"
 #include "runtime/executor.h"
+#include "runtime/loop.h"
 
 #include <netdb.h>
 #include <stdio.h>
@@ -32,7 +34,9 @@ static void question_drop(void *arg)
 
 static int question_new(const char *host, uint16_t port, struct question **ret)
 {
-	if (strlen(host) >= ADDRESS_NAME_BYTES)
+	size_t length = strlen(host);
+
+	if (length >= ADDRESS_NAME_BYTES)
 		return -ENAMETOOLONG;
 
 	_cleanup_(question_freep) struct question *q = memory_new_object(struct question);
@@ -41,7 +45,7 @@ static int question_new(const char *host, uint16_t port, struct question **ret)
 	q->answer = memory_new_object(struct resolved);
 	if (!q->answer)
 		return -ENOMEM;
-	strcpy(q->host, host);
+	memcpy(q->host, host, length);
 	snprintf(q->port, sizeof(q->port), "%u", port);
 	*ret = TAKE(q);
 	return 0;
@@ -108,4 +112,68 @@ int (resolve_name)(const char *host, uint16_t port, struct resolved **ret)
 		*ret = TAKE(q->answer);
 	question_free(q);
 	return r;
+}
+
+/* -- the cache -- */
+
+void resolve_cache_init(struct resolve_cache *c)
+{
+	*c = (struct resolve_cache) { 0 };
+	mutex_init(&c->asking, "name server");
+}
+
+void resolve_cache_done(struct resolve_cache *c)
+{
+	mutex_done(&c->asking);
+	c->known = memory_free(c->known);
+}
+
+static int hand_out(const struct resolve_cache *c, struct resolved **ret)
+{
+	struct resolved *copy = memory_new_object(struct resolved);
+
+	if (!copy)
+		return -ENOMEM;
+	*copy = *c->known;
+	*ret = copy;
+	return 0;
+}
+
+static bool is_fresh(const struct resolve_cache *c)
+{
+	return c->known && time_now_ns() < c->fresh_until_ns;
+}
+
+/* With the mutex held: asks, and decides what is known from now on. */
+static int refresh(struct resolve_cache *c, const char *host, uint16_t port)
+{
+	struct resolved *answer = NULL;
+	DEADLINE(patience, c->known ? RESOLVE_PATIENCE_MS : FOREVER);
+	int r = (resolve_name)(host, port, &answer);
+
+	if (r >= 0) {
+		memory_free(c->known);
+		c->known = answer;
+		c->fresh_until_ns = time_now_ns() + RESOLVE_FRESH_MS * NS_PER_MS;
+		return 0;
+	}
+	if (r == -ENOENT)
+		c->known = memory_free(c->known);
+	if (!c->known || (r != -EAGAIN && !(r == -ETIMEDOUT && deadline_passed(&patience))))
+		return r;
+	c->fresh_until_ns = time_now_ns() + RESOLVE_RETRY_MS * NS_PER_MS;
+	return 0;
+}
+
+int resolve_cached(struct resolve_cache *c, const char *host, uint16_t port, struct resolved **ret)
+{
+	if (is_fresh(c) || (c->known && c->asking.holder))
+		return hand_out(c, ret);
+
+	int r = (mutex_lock)(&c->asking);
+	if (r < 0)
+		return r;
+	r = is_fresh(c) ? 0 : refresh(c, host, port);
+	mutex_unlock(&c->asking);
+	return r < 0 ? r : hand_out(c, ret);
 }

@@ -41,8 +41,8 @@ void stream_abort(struct stream *s)
 
 /* -- trying -- */
 
-/* Translates what a transport answered into the words of stream.h. A time-out there means that the network gave the peer up;
- * up here it would be one of ours. */
+/* Translates what a transport answered into the words of stream.h. A time-out there means that the network gave
+ * the peer up; up here it would be one of ours. */
 static ssize_t answer(struct stream *s, ssize_t n, uint8_t *needs, enum io_direction usual, unsigned *ret_want)
 {
 	*needs = n == TRANSPORT_WANT_READ ? IO_READ : n == TRANSPORT_WANT_WRITE ? IO_WRITE : usual;
@@ -122,12 +122,11 @@ int stream_try_finish(struct stream *s, unsigned *ret_want)
 /* Waits, and books the time. The stream may be gone after -EBADF: nothing of it is touched then. */
 static int wait_for(struct stream *s, unsigned want, int64_t *account_ns)
 {
-	const struct task *t = task_self();
-	uint64_t sequence = t->wait_sequence;
+	int64_t before_ns = task_waited_ns();
 	int r = (io_wait)(s->io, want);
 
-	if (r != -EBADF && account_ns && t->wait_sequence != sequence)
-		*account_ns += task_last_wait_ns();
+	if (r != -EBADF && account_ns)
+		*account_ns += task_waited_ns() - before_ns;
 	return r;
 }
 

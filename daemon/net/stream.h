@@ -1,7 +1,7 @@
 /* stream.h - one connection's bytes, plain or TLS; callers cannot tell which.
  *
- * A stream is used by one task at a time in each direction. -EAGAIN never comes out of here. Errors that mean that the peer
- * is gone: -ECONNRESET, -EPIPE.
+ * A stream is used by one task at a time in each direction. -EAGAIN never comes out of here. Errors that mean that
+ * the peer is gone: -ECONNRESET, -EPIPE.
  */
 #pragma once
 
@@ -25,12 +25,13 @@ struct stream {
 	uint64_t received_bytes, sent_bytes;
 	bool read_ended;			/* the peer finished */
 	bool write_ended;			/* we finished */
-	uint8_t read_needs, write_needs;	/* the io_direction that must be ready for it; over TLS it may be the other one */
+	uint8_t read_needs, write_needs;	/* what must be ready for it; over TLS it may be the other way */
 };
 
 /* Takes over a connected, non-blocking socket; on failure it stays the caller's. */
 int stream_new(int fd, struct stream **ret) _must_check_;
-/* Closes at once; unsent bytes may be lost, unread ones cause a reset. NULL is fine. Returns NULL. Does not suspend. */
+/* Closes at once; unsent bytes may be lost, unread ones cause a reset. NULL is fine. Returns NULL. Does not
+ * suspend. */
 struct stream *stream_free(struct stream *s);
 DEFINE_CLEANUP(struct stream *, stream_free)
 /* Makes stream_free() send a reset, so that the peer knows it was not a clean end. */
@@ -40,8 +41,8 @@ void stream_abort(struct stream *s);
 #define stream_read(s, buffer, length) AWAIT(stream_read, (s, buffer, length))
 ssize_t (stream_read)(struct stream *s, void *buffer, size_t length) _must_check_;
 
-/* [suspends] Waits holding no buffer, then lends one with what there is to read. Bytes in it (it is the caller's now: write it or chunk_put()
- * it); 0: the peer has finished, and no chunk; -errno and no chunk. */
+/* [suspends] Waits holding no buffer, then lends one with what there is to read. Bytes in it (it is the caller's
+ * now: write it or chunk_put() it); 0: the peer has finished, and no chunk; -errno and no chunk. */
 #define stream_read_chunk(s, ret) AWAIT(stream_read_chunk, (s, ret))
 ssize_t (stream_read_chunk)(struct stream *s, struct chunk **ret) _must_check_;
 
@@ -59,15 +60,15 @@ int (stream_write_chunk)(struct stream *s, struct chunk *chunk) _must_check_;
 #define stream_finish(s) AWAIT(stream_finish, (s))
 int (stream_finish)(struct stream *s) _must_check_;
 
-/* [suspends] A goodbye that does not cost the peer our last bytes: finishes, then reads and drops what still comes until the peer
- * finishes too, for at most `ms` and LINGER_BYTES. For replies that end a connection with unread input (RFC 9112 section 9.6). Works in a cancelled task too: it
- * is a SHIELD of its own. */
+/* [suspends] A goodbye that does not cost the peer our last bytes: finishes, then reads and drops what still comes
+ * until the peer finishes too, for at most `ms` and LINGER_BYTES. For replies that end a connection with unread
+ * input (RFC 9112 section 9.6). Works in a cancelled task too: it is a SHIELD of its own. */
 #define LINGER_BYTES (256 * 1024)
 #define stream_linger(s, ms) AWAIT(stream_linger, (s, ms))
 void (stream_linger)(struct stream *s, int64_t ms);
 
-/* Non-suspending forms for the relay: bytes, 0 at the end, -errno, -EAGAIN (with the direction to wait for in *ret_want). They cost no system
- * call while the descriptor is known not to be ready. */
+/* Non-suspending forms for the relay: bytes, 0 at the end, -errno, -EAGAIN (with the direction to wait for in
+ * *ret_want). They cost no system call while the descriptor is known not to be ready. */
 ssize_t stream_try_read(struct stream *s, void *buffer, size_t length, unsigned *ret_want) _must_check_;
 ssize_t stream_try_write(struct stream *s, const void *bytes, size_t length, unsigned *ret_want) _must_check_;
 /* 0, -errno or -EAGAIN. */

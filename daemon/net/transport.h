@@ -1,8 +1,8 @@
 /* transport.h - the seam between plain and TLS: moves bytes, never waits.
  *
  * An operation answers with bytes moved, 0 for the end of the stream (read), -errno, or that it wants the
- * descriptor to become readable or writable first; reading may want writing and the other way round. stream.c has the one
- * loop that waits.
+ * descriptor to become readable or writable first; reading may want writing and the other way round. stream.c has
+ * the one loop that waits.
  */
 #pragma once
 

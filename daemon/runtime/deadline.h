@@ -23,8 +23,8 @@ struct deadline {
 
 /* A limit of `ms` milliseconds from now (FOREVER: none) for the rest of the block. */
 #define DEADLINE(d, ms) _cleanup_(deadline_end) struct deadline d; deadline_begin(&d, (ms))
-/* The same, and hides cancellation and the outer limits meanwhile: for a goodbye that takes a round trip. FOREVER is refused
- * (aborts): a shield always has its own bound. */
+/* The same, and hides cancellation and the outer limits meanwhile: for a goodbye that takes a round trip.
+ * FOREVER is refused (aborts): a shield always has its own bound. */
 #define SHIELD(d, ms) _cleanup_(deadline_end) struct deadline d; shield_begin(&d, (ms))
 
 void deadline_begin(struct deadline *d, int64_t ms);

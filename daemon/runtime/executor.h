@@ -1,8 +1,9 @@
 /* executor.h - background threads for what would hold up the loop.
  *
- * Work is of a class, and each class has its own limit, so that slow name servers cannot stop TLS. A task that finds its
- * class full waits, so the pressure reaches the client. Threads are started when first needed and joined
- * when the loop is closed. Results come back through one list and one eventfd. Pool threads have all signals blocked.
+ * Work is of a class, and each class has its own limit, so that slow name servers cannot stop TLS. A task
+ * that finds its class full waits, so the pressure reaches the client. Threads are started when first needed
+ * and joined when the loop is closed. Results come back through one list and one eventfd. Pool threads have
+ * all signals blocked.
  */
 #pragma once
 
@@ -18,7 +19,8 @@ enum executor_class {
 
 struct executor_options {
 	unsigned threads;			/* at most; 0: 4 */
-	unsigned limit[EXECUTOR_CLASSES];	/* jobs of a class running or queued; 0: as many as threads (dns: half of them, at least 1) */
+	/* Jobs of a class running or queued; 0: as many as threads (dns: half of them, at least 1). */
+	unsigned limit[EXECUTOR_CLASSES];
 };
 
 /* Work on a pool thread: no call of the runtime, the net layer or the log is allowed in it (misuse aborts). */
@@ -27,9 +29,9 @@ typedef int executor_fn(void *arg);
 /* Before the first job; later calls change the limits only. Lasts until the loop is closed. */
 void executor_configure(const struct executor_options *options);
 
-/* [suspends] Runs fn(arg) on a pool thread and returns what it returned. While still queued the job can be cancelled: -ECANCELED or -ETIMEDOUT,
- * and fn was never called. Once begun it is waited for, because it borrows arg. -ESHUTDOWN at shutdown, -EAGAIN when no thread can be
- * started. */
+/* [suspends] Runs fn(arg) on a pool thread and returns what it returned. While still queued the job can be
+ * cancelled: -ECANCELED or -ETIMEDOUT, and fn was never called. Once begun it is waited for, because it
+ * borrows arg. -ESHUTDOWN at shutdown, -EAGAIN when no thread can be started. */
 #define executor_run(class, what, fn, arg) AWAIT(executor_run, (class, what, fn, arg))
 int (executor_run)(enum executor_class class, const char *what, executor_fn *fn, void *arg) _must_check_;
 
@@ -49,9 +51,10 @@ struct executor_counters {
 };
 void executor_counters(struct executor_counters *ret);
 
-/* Closes the intake, takes queued jobs out, waits for running ones up to `ms` of real time, joins the threads. For each job that
- * did not end in time `report` (may be NULL) is called with its words and its age; then its thread is left alone and -EBUSY is
- * returned. Called by loop_close() with a bound of its own. The intake opens again when no task is left to be refused. */
+/* Closes the intake, takes queued jobs out, waits for running ones up to `ms` of real time, joins the
+ * threads. For each job that did not end in time `report` (may be NULL) is called with its words and its age;
+ * then its thread is left alone and -EBUSY is returned. Called by loop_close() with a bound of its own. The
+ * intake opens again when no task is left to be refused. */
 int executor_shutdown(int64_t ms, void (*report)(const char *what, int64_t age_ms));
 
 /* -- for the modules of this layer -- */

@@ -39,11 +39,12 @@ struct task_group {
 /* `name` is a literal. The running task becomes the owner. */
 void group_init(struct task_group *g, const char *name, enum group_policy policy);
 /* [suspends] Waits until every member has ended and returns the outcome: 0, or the failure that decided;
- * GROUP_ANY: the result of the first to end. -ECANCELED and -ETIMEDOUT of the owner come back too, with members left. */
+ * GROUP_ANY: the result of the first to end. -ECANCELED and -ETIMEDOUT of the owner come back too, with
+ * members left. */
 #define group_wait(g) AWAIT(group_wait, (g))
 int (group_wait)(struct task_group *g) _must_check_;
-/* Marks all members cancelled at once; nobody can join from now on. Does not suspend, does not wait. The outcome of an undecided
- * group becomes -ECANCELED. */
+/* Marks all members cancelled at once; nobody can join from now on. Does not suspend, does not wait. The
+ * outcome of an undecided group becomes -ECANCELED. */
 void group_cancel(struct task_group *g);
 /* [suspends] Cancels and waits. Cannot fail, nor be cancelled, nor time out. Afterwards the object may go. */
 #define group_close(g) (group_close)(g)

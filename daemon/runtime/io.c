@@ -184,8 +184,8 @@ static void enlist(struct io *i, unsigned want, struct wait_token w)
 	i->waits++;
 }
 
-/* Leaves after the wait. The token may stay: it is stale, or has made room for that of a later waiter already. True when
- * the descriptor was closed meanwhile; the last one to leave frees it. */
+/* Leaves after the wait. The token may stay: it is stale, or has made room for that of a later waiter
+ * already. True when the descriptor was closed meanwhile; the last one to leave frees it. */
 static bool delist(struct io *i)
 {
 	bool closed = i->closed;

@@ -2,8 +2,8 @@
  *
  * A descriptor is registered with the loop once, for both directions and edge-triggered, and stays so until
  * it is closed: no system call per wait. The readiness bits are sticky: set by an event, cleared by whoever
- * met EAGAIN or a short transfer (io_drained()). Where the back end has no edges (poll, select), the same interface arms a
- * level-triggered event per wait. One waiter per direction.
+ * met EAGAIN or a short transfer (io_drained()). Where the back end has no edges (poll, select), the same
+ * interface arms a level-triggered event per wait. One waiter per direction.
  */
 #pragma once
 
@@ -13,7 +13,8 @@ enum io_direction { IO_READ = 1, IO_WRITE = 2 };	/* also a mask */
 
 struct io;
 
-/* Takes over a non-blocking descriptor. On failure (-ENOMEM, -errno of epoll_ctl) the descriptor stays the caller's. */
+/* Takes over a non-blocking descriptor. On failure (-ENOMEM, -errno of epoll_ctl) the descriptor stays the
+ * caller's. */
 int io_new(int fd, struct io **ret) _must_check_;
 /* Wakes the waiters with -EBADF, then closes the descriptor. NULL is fine. Returns NULL. */
 struct io *io_free(struct io *i);
@@ -22,8 +23,9 @@ DEFINE_CLEANUP(struct io *, io_free)
 int io_detach(struct io *i);
 int io_fd(const struct io *i);
 
-/* [suspends] Until the descriptor is ready in that direction (it may turn out not to be: try, and io_drained()).
- * 0, -EBUSY when another task waits in that direction, -EBADF when it was closed meanwhile, -ECANCELED, -ETIMEDOUT. */
+/* [suspends] Until the descriptor is ready in that direction (it may turn out not to be: try, and
+ * io_drained()). 0, -EBUSY when another task waits in that direction, -EBADF when it was closed meanwhile,
+ * -ECANCELED, -ETIMEDOUT. */
 #define io_wait(i, direction) AWAIT(io_wait, (i, direction))
 int (io_wait)(struct io *i, enum io_direction direction) _must_check_;
 
@@ -41,8 +43,9 @@ int (io_wait_any)(struct io_want *wants, size_t count) _must_check_;
 bool io_is_ready(const struct io *i, enum io_direction direction);
 /* The direction has just shown EAGAIN: wait for the next event. */
 void io_drained(struct io *i, enum io_direction direction);
-/* A read was shorter than its buffer: taken as drained without asking again, unless the peer's end is known to be there too. Because a reset that arrives together with data is not
- * reported a second time, such a descriptor gets one confirming look when it has been quiet for a moment. */
+/* A read was shorter than its buffer: taken as drained without asking again, unless the peer's end is known
+ * to be there too. Because a reset that arrives together with data is not reported a second time, such a
+ * descriptor gets one confirming look when it has been quiet for a moment. */
 void io_read_short(struct io *i);
 
 /* -- used by loop_close() -- */

@@ -99,7 +99,8 @@ int (sleep_for)(int64_t ms)
 
 /* -- descriptors -- */
 
-/* A level-triggered event is made anew for each wait: libevent tells what may be assigned by whether it was ever initialised. */
+/* A level-triggered event is made anew for each wait: libevent tells what may be assigned by whether it was
+ * ever initialised. */
 static struct event *event_of(struct loop_event *e)
 {
 	return (struct event *) (void *) e->opaque;
@@ -219,7 +220,8 @@ static void timer_fired(evutil_socket_t fd, short what, void *arg)
 	loop.timer_at_ms = FOREVER;
 }
 
-/* Sets libevent's one timer so that a sleep ends when the next deadline comes. One that is set for earlier stays: it looks and sleeps on. */
+/* Sets libevent's one timer so that a sleep ends when the next deadline comes. One that is set for earlier
+ * stays: it looks and sleeps on. */
 static void set_alarm(int64_t at_ms)
 {
 	if (at_ms == FOREVER || loop.timer_at_ms <= at_ms) {

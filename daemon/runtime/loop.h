@@ -10,7 +10,7 @@
 
 struct loop_options {
 	size_t max_tasks;		/* 0: 1,000,000 */
-	bool virtual_clock;		/* time stands still while anything can run, then jumps to the next timer: for tests */
+	bool virtual_clock;		/* for tests: time stands still while anything can run, then jumps */
 	int64_t stall_warn_ms;		/* 0: off */
 	/* Called after a slice that took longer than that. Does not suspend. */
 	void (*on_stall)(const struct task *t, int64_t slice_ns);
@@ -20,8 +20,8 @@ struct loop_options {
 int loop_open(const struct loop_options *options) _must_check_;
 /* All tasks must have ended. Joins the executor's threads, frees every pool. */
 void loop_close(void);
-/* Runs fn(arg) as the root task, and whatever it spawns, until it has returned. Returns its result. In virtual time a state in which everybody
- * waits for ever aborts with the task table. */
+/* Runs fn(arg) as the root task, and whatever it spawns, until it has returned. Returns its result. In
+ * virtual time a state in which everybody waits for ever aborts with the task table. */
 int loop_run(const char *name, task_fn *fn, void *arg);
 
 /* Instants of the loop's clock, read once per turn and after every slice. */
@@ -58,8 +58,8 @@ int loop_event_add(struct loop_event *e, int fd, loop_event_fn *fn, void *arg) _
 /* Level-triggered back ends: watches for `mask` until it happens once. */
 int loop_event_arm(struct loop_event *e, unsigned mask) _must_check_;
 void loop_event_remove(struct loop_event *e);
-/* What an event callback's `what` says, as a mask of io_direction, and LOOP_PEER_ENDED when the peer is known to have finished
- * (edge-triggered back ends only). */
+/* What an event callback's `what` says, as a mask of io_direction, and LOOP_PEER_ENDED when the peer is known
+ * to have finished (edge-triggered back ends only). */
 #define LOOP_PEER_ENDED 4
 unsigned loop_event_mask(short what);
 

@@ -11,10 +11,12 @@ struct queue;
 
 /* A queue for `capacity` items (0: every put waits for its get). -ENOMEM. `name` is a literal. */
 int queue_new(const char *name, size_t capacity, struct queue **ret) _must_check_;
-/* Nobody may wait on it any more (aborts). Items left in it stay the caller's to free: take them out first. Returns NULL. */
+/* Nobody may wait on it any more (aborts). Items left in it stay the caller's to free: take them out first.
+ * Returns NULL. */
 struct queue *queue_free(struct queue *q);
 DEFINE_CLEANUP(struct queue *, queue_free)
-/* [suspends] while full. 0: the queue has the item now. -EPIPE: closed; -ECANCELED, -ETIMEDOUT: the caller still has it. */
+/* [suspends] while full. 0: the queue has the item now. -EPIPE: closed; -ECANCELED, -ETIMEDOUT: the caller
+ * still has it. */
 #define queue_put(q, item) AWAIT(queue_put, (q, item))
 int (queue_put)(struct queue *q, void *item) _must_check_;
 /* Puts without waiting: 0, -EAGAIN when full, -EPIPE. */

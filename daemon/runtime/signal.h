@@ -9,8 +9,9 @@
 
 struct signals;
 
-/* Blocks the signals of the 0-terminated list and opens a descriptor for them. They stay blocked when it is freed: one that
- * comes late, while the process takes itself apart, kills nobody. 0, -EINVAL, -ENOMEM, -errno. */
+/* Blocks the signals of the 0-terminated list and opens a descriptor for them. They stay blocked when it is
+ * freed: one that comes late, while the process takes itself apart, kills nobody. 0, -EINVAL, -ENOMEM,
+ * -errno. */
 int signals_new(const int *numbers, struct signals **ret) _must_check_;
 struct signals *signals_free(struct signals *s);
 DEFINE_CLEANUP(struct signals *, signals_free)

@@ -1,8 +1,8 @@
 /* sync.h - semaphores, mutexes and gates between tasks of one loop.
  *
- * All hand over directly, first come first served: what is released goes to the longest waiter before anybody else
- * can take it, and a waiter that was cancelled at the same moment still has it (a grant wins). Nothing is allocated. No waiters may be
- * left when one is taken apart (aborts).
+ * All hand over directly, first come first served: what is released goes to the longest waiter before anybody
+ * else can take it, and a waiter that was cancelled at the same moment still has it (a grant wins). Nothing
+ * is allocated. No waiters may be left when one is taken apart (aborts).
  */
 #pragma once
 

@@ -16,8 +16,8 @@
 
 #define TASKS_PER_BLOCK 64
 
-/* Tasks live in blocks that are kept until the loop is closed, so that a stale handle or wait token always points at a
- * struct task, whose id or sequence then tells that it is another one. */
+/* Tasks live in blocks that are kept until the loop is closed, so that a stale handle or wait token always
+ * points at a struct task, whose id or sequence then tells that it is another one. */
 struct task_block {
 	struct task_block *next;
 	struct task tasks[TASKS_PER_BLOCK];
@@ -193,6 +193,7 @@ void task_run_slice(struct task *t)
 	task_running = NULL;
 
 	loop_account_slice(t);
+	t->wait_since_ns = time_now_ns();
 	if (t->state == TASK_DONE)
 		task_end(t);
 }
@@ -228,9 +229,9 @@ int task_check(void)
 	return deadline_check(task_self(), time_now_ns());
 }
 
-int64_t task_last_wait_ns(void)
+int64_t task_waited_ns(void)
 {
-	return task_self()->wait_last_ns;
+	return task_self()->waited_ns;
 }
 
 void task_nosuspend_begin(int *scope)

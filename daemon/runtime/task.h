@@ -62,7 +62,7 @@ struct task {
 	const void *wait_object;
 	const struct wait_site *wait_site;
 	int64_t wait_since_ns;
-	int64_t wait_last_ns;			/* how long the wait that ended last has taken */
+	int64_t waited_ns;			/* all its waits that have ended, added up */
 	struct wheel_timer timer;		/* lazy: may be set for earlier than wait_until_ns */
 	int64_t wait_until_ns;			/* what the nearest scope said when it parked, or FOREVER */
 
@@ -98,14 +98,16 @@ struct task *task_self(void);
 /* The same, or NULL. */
 struct task *task_current(void);
 
-/* Starts fn(arg) in `group`; it first runs on a later turn of the ready queue (spawning never switches). `name` is
- * copied; `arg` is borrowed until the task has returned. *ret_handle may be NULL. Returns 0, -ECANCELED when the group is
- * closing or cancelled, -EAGAIN when there are loop_options.max_tasks tasks, -ENOMEM. */
+/* Starts fn(arg) in `group`; it first runs on a later turn of the ready queue (spawning never switches).
+ * `name` is copied; `arg` is borrowed until the task has returned. *ret_handle may be NULL. Returns 0,
+ * -ECANCELED when the group is closing or cancelled, -EAGAIN when there are loop_options.max_tasks tasks,
+ * -ENOMEM. */
 #define task_spawn(group, name, fn, arg, ret_handle)                                                       \
-	({                                                                                                 \
-		static const struct wait_site spawned_at_ = { "task_spawn", __FILE__, __LINE__ };          \
-		task_spawn_at(&spawned_at_, group, name, fn, arg, ret_handle);                             \
-	})
+	task_spawn_at(({                                                                                   \
+			      static const struct wait_site spawned_at_ = { "task_spawn", __FILE__, __LINE__ }; \
+			      &spawned_at_;                                                                \
+		      }),                                                                                  \
+		      group, name, fn, arg, ret_handle)
 int task_spawn_at(const struct wait_site *site, struct task_group *group, const char *name, task_fn *fn, void *arg,
 		  struct task_handle *ret_handle) _must_check_;
 
@@ -124,8 +126,9 @@ int task_check(void);
 #define task_yield() AWAIT(task_yield, ())
 int (task_yield)(void) _must_check_;
 
-/* How long the last wait of the running task took, in nanoseconds: for wait ledgers. */
-int64_t task_last_wait_ns(void);
+/* How long the running task has waited in its life, in nanoseconds: what a call adds to it is the time that it spent
+ * waiting, for wait ledgers. */
+int64_t task_waited_ns(void);
 
 /* A section that must not suspend, such as while a foreign library's lock is held: a breach aborts by name. */
 void task_nosuspend_begin(int *scope);

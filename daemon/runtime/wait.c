@@ -33,11 +33,10 @@ static void wait_end(struct task *t, int value)
 /* The one place where a task stops running. The caller has set its state and whoever will make it ready. */
 static void suspend(struct task *t)
 {
-	t->wait_since_ns = time_now_ns();
 	if (UNLIKELY(hook))
 		hook(t);
 	coro_suspend();
-	t->wait_last_ns = time_now_ns() - t->wait_since_ns;
+	t->waited_ns += time_now_ns() - t->wait_since_ns;
 }
 
 static void must_be_able_to_suspend(const struct task *t)
@@ -148,7 +147,8 @@ void wait_timer_fire(struct wheel_timer *timer)
 		wait_interrupt(t, -ETIMEDOUT);
 }
 
-/* Sees to it that the timer fires no later than the nearest scope's instant. Early is fine: it looks and sleeps on. */
+/* Sees to it that the timer fires no later than the nearest scope's instant. Early is fine: it looks and
+ * sleeps on. */
 static void set_timer(struct task *t)
 {
 	t->wait_until_ns = deadline_nearest_ns(t);
@@ -166,7 +166,6 @@ static int park(struct wait_token w, bool uninterruptible)
 	ENSURE(w.task == t, "task %s parks on a wait of task %s", t->name, w.task ? w.task->name : "nobody");
 	if (t->wake_pending) {
 		t->wake_pending = false;
-		t->wait_last_ns = 0;
 		return t->wake_value;
 	}
 	ENSURE(is_open(t, w.sequence), "task %s parks on a stale token", t->name);
@@ -175,8 +174,7 @@ static int park(struct wait_token w, bool uninterruptible)
 		int r = deadline_check(t, time_now_ns());
 		if (r < 0) {
 			wait_abandon(w);
-			t->wait_last_ns = 0;
-			return r;
+				return r;
 		}
 		set_timer(t);
 		t->shielded = deadline_is_shielded(t);

@@ -96,7 +96,7 @@ static void open_slot(struct wheel *w, unsigned level, unsigned slot)
 	list_init(&taken);
 	list_splice(&taken, &w->slots[level][slot]);
 	w->occupied[level] &= ~(UINT64_C(1) << slot);
-	LIST_EACH_SAFE(node, &taken) {
+	LIST_EACH_SAFE (node, &taken) {
 		struct wheel_timer *t = list_entry(node, struct wheel_timer, node);
 
 		list_remove(node);
@@ -143,7 +143,7 @@ static int64_t find_next_ms(const struct wheel *w)
 		return FOREVER;
 	if (level == 0)
 		return slot_begins_ms(w, level, slot);
-	LIST_EACH(node, &w->slots[level][slot])
+	LIST_EACH (node, &w->slots[level][slot])
 		next_ms = MIN(next_ms, list_entry(node, struct wheel_timer, node)->at_ms);
 	return next_ms;
 }

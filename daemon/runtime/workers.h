@@ -42,5 +42,6 @@ void workers_close(struct workers *p, struct list *to);
 /* After workers_close(): waits up to `ms` of real time for the running jobs, joins the threads, reports those that
  * did not end and leaves them alone. Returns how many these were. */
 unsigned workers_join(struct workers *p, int64_t ms, void (*report)(const char *what, int64_t age_ms));
-/* After workers_join(): closes the eventfd and gives the set up; a thread left alone keeps the memory. Returns NULL. */
+/* After workers_join(): closes the eventfd and gives the set up; a thread left alone keeps the memory.
+ * Returns NULL. */
 struct workers *workers_free(struct workers *p);

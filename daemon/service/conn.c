@@ -31,21 +31,6 @@ int conn_new(struct service *service, uint64_t id, int fd, const struct endpoint
 	return 0;
 }
 
-struct conn *conn_free(struct conn *c)
-{
-	if (!c)
-		return NULL;
-	list_remove(&c->service_node);
-	c->service->active--;
-	stream_free(c->client);
-	if (c->slot) {
-		semaphore_release(c->slot);
-		semaphore_release(&c->service->slots);
-	}
-	service_unref(c->service);
-	return memory_free(c);
-}
-
 void conn_set_end(struct conn *c, const char *words, char who, char when)
 {
 	if (!c->end.words)
@@ -131,7 +116,8 @@ static bool is_probe(const struct conn *c, int result)
 {
 	bool left_by_itself = result == 0 || result == -ECONNRESET || result == -EPIPE;
 
-	return c->client->received_bytes == 0 && left_by_itself && !c->service->type->speaks_first && c->attempts == 0;
+	return left_by_itself && c->client->received_bytes == 0 && c->attempts == 0 &&
+	       !c->service->type->speaks_first;
 }
 
 static int serve(struct conn *c)
@@ -149,17 +135,42 @@ static int serve(struct conn *c)
 	return r;
 }
 
-int conn_run(void *arg)
+/* Accounts for a connection that came to `result`, and gives everything back. */
+static void finish(struct conn *c, int result)
 {
-	_cleanup_(conn_freep) struct conn *c = arg;
-
-	int r = serve(c);
-	derive_end(c, r);
+	derive_end(c, result);
 	c->service->received_bytes += c->client->received_bytes;
 	c->service->sent_bytes += c->client->sent_bytes;
-	if (is_probe(c, r))
+	if (is_probe(c, result))
 		c->service->probes++;
 	else if (log_is_on(LOG_LEVEL_INFO))
 		call_on_main_stack(report, c);
+
+	list_remove(&c->service_node);
+	c->service->active--;
+	stream_free(c->client);
+	if (c->slot) {
+		semaphore_release(c->slot);
+		semaphore_release(&c->service->slots);
+	}
+	service_unref(c->service);
+	memory_free(c);
+}
+
+int conn_run(void *arg)
+{
+	struct conn *c = arg;
+	int r = serve(c);
+
+	finish(c, r);
 	return r;
+}
+
+struct conn *conn_free(struct conn *c)
+{
+	if (!c)
+		return NULL;
+	conn_set_end(c, "stopped", 'K', 'R');
+	finish(c, -ECANCELED);
+	return NULL;
 }

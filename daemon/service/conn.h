@@ -7,7 +7,8 @@
 /* How a connection ended, in words and in HAProxy's two letters (its manual, section 8.5). */
 struct conn_end {
 	const char *words;		/* "client closed"; literal */
-	char who, when;			/* 'C' client, 'S' upstream, 'c' and 's' their timeouts, 'L' we, 'P' policy, 'R' resource, 'K' stopped, '-' well; 'R' request, 'C' connect, 'D' data, 'L' last data, '-' done */
+	char who;	/* 'C' client, 'S' upstream, 'c' 's' their timeouts, 'L' we, 'P' rule, 'R' resource, 'K' stop */
+	char when;	/* 'R' request, 'C' connect, 'D' data, 'L' last data, '-' done */
 };
 
 struct conn {
@@ -18,9 +19,9 @@ struct conn {
 	struct endpoint peer, local;
 	int64_t started_ns;
 	struct ledger ledger;
-	struct conn_end end;		/* set by the handler where it knows better than the error code; words NULL: derived */
+	struct conn_end end;		/* what the handler said; words NULL: nothing, derived from its result */
 	struct task_handle task;
-	struct semaphore *slot;		/* the daemon's; released, with the service's, by conn_free(); NULL: holds none yet */
+	struct semaphore *slot;		/* the daemon's, held with one of the service's; NULL: none yet */
 	bool idle;			/* between requests: may be ended at once when the daemon drains */
 	bool stop_requested;		/* drain: end after the present request */
 	uint32_t requests;		/* http */
@@ -30,15 +31,16 @@ struct conn {
 	uint64_t upstream_received_bytes, upstream_sent_bytes;
 };
 
-/* A connection of `service` over the socket, `id` being its number for the life of the process. On failure (-ENOMEM, -errno) the
- * socket stays the caller's. */
-int conn_new(struct service *service, uint64_t id, int fd, const struct endpoint *peer, struct conn **ret) _must_check_;
-/* Closes the socket; NULL is fine. Returns NULL. Only for a connection whose task never ran: the others end in conn_run(). */
+/* A connection of `service` over the socket, `id` being its number for the life of the process. On failure
+ * (-ENOMEM, -errno) the socket stays the caller's. */
+int conn_new(struct service *service, uint64_t id, int fd, const struct endpoint *peer,
+	     struct conn **ret) _must_check_;
+/* Reports the end and closes the socket; NULL is fine. Returns NULL. Only for a connection whose task never ran: the
+ * others end in conn_run(). */
 struct conn *conn_free(struct conn *c);
-DEFINE_CLEANUP(struct conn *, conn_free)
 
-/* [suspends] The body of a connection's task: serves it to its end, reports the end and frees *arg (struct conn). Returns what the
- * handler returned. */
+/* [suspends] The body of a connection's task: serves it to its end, reports the end and frees *arg (struct
+ * conn). Returns what the handler returned. */
 int conn_run(void *arg);
 /* Says how it ended; the first one that is said stays. */
 void conn_set_end(struct conn *c, const char *words, char who, char when);

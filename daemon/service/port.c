@@ -41,22 +41,22 @@ static int take_slots(struct port *p, struct conn *c)
 	struct semaphore *daemon_slots = &p->server->slots;
 	struct semaphore *service_slots = &c->service->slots;
 
-	if (!semaphore_try_acquire(daemon_slots)) {
-		complain(p, "max_connections of the daemon reached", "new connections wait");
-		int r = semaphore_acquire(daemon_slots);
-		if (r < 0)
-			return r;
-	}
+	/* The daemon's comes last, so that who waits for a slot of one service holds none that another could use. */
 	if (!semaphore_try_acquire(service_slots)) {
 		complain(p, "max_connections of the service reached", "new connections wait");
 		int r = semaphore_acquire(service_slots);
+		if (r < 0)
+			return r;
+	}
+	if (!semaphore_try_acquire(daemon_slots)) {
+		complain(p, "max_connections of the daemon reached", "new connections wait");
+		int r = semaphore_acquire(daemon_slots);
 		if (r < 0) {
-			semaphore_release(daemon_slots);
+			semaphore_release(service_slots);
 			return r;
 		}
 	}
 	c->slot = daemon_slots;
-	c->ledger.other_ns += time_now_ns() - c->started_ns;
 	return 0;
 }
 
@@ -82,12 +82,14 @@ static int admit(struct port *p, int fd, const struct endpoint *peer)
 	}
 
 	r = take_slots(p, c);
+	c->ledger.other_ns += time_now_ns() - c->started_ns;
 	if (r >= 0) {
 		r = spawn_conn(p, c);
 		if (r >= 0)
 			return 0;
 		if (r != -ECANCELED) {
 			complain(p, "cannot start a task for a connection", "closed it");
+			conn_set_end(c, "no resources for a task", 'R', 'R');
 			r = 0;
 		}
 	}
@@ -151,6 +153,15 @@ struct port *port_free(struct port *p)
 	listener_free(p->listener);
 	service_unref(p->service);
 	return memory_free(p);
+}
+
+void port_free_all(struct list *ports)
+{
+	/* All at once: freeing one suspends, and the others would accept meanwhile, maybe for a service that they never got. */
+	LIST_EACH (node, ports)
+		group_cancel(&list_entry(node, struct port, node)->group);
+	while (!list_is_empty(ports))
+		port_free(list_entry(ports->next, struct port, node));
 }
 
 void port_set_service(struct port *p, struct service *service)

@@ -64,7 +64,7 @@ static int connect_to_some(struct conn *c, struct upstream *u, struct upstream_s
 		c->attempts++;
 		note_server(c, server);
 		DEADLINE(attempt, c->service->connect_timeout_ms);
-		r = connect_stream(&server->address, NULL, ret_stream);
+		r = connect_stream(&server->address, &server->names, NULL, ret_stream);
 		if (r >= 0) {
 			server->connected++;
 			*ret_server = server;
@@ -82,10 +82,10 @@ static int connect_to_some(struct conn *c, struct upstream *u, struct upstream_s
 static int proxy_connect(struct conn *c, struct upstream *u, struct upstream_server **ret_server,
 			 struct stream **ret_stream)
 {
-	int64_t before_ns = time_now_ns();
+	int64_t before_ns = task_waited_ns();
 	int r = connect_to_some(c, u, ret_server, ret_stream);
 
-	c->ledger.connect_ns = time_now_ns() - before_ns;
+	c->ledger.connect_ns = task_waited_ns() - before_ns;
 	if (r < 0) {
 		set_connect_end(c, r);
 		stream_abort(c->client);
@@ -107,7 +107,8 @@ static void set_relay_end(struct conn *c, int r, const struct relay_end *end)
 		if (end->half_closed)
 			conn_set_end(c, "half-close timeout", client ? 'c' : 's', when);
 		else
-			conn_set_end(c, client ? "idle timeout waiting for client" : "idle timeout waiting for upstream",
+			conn_set_end(c,
+				     client ? "idle timeout waiting for client" : "idle timeout waiting for upstream",
 				     client ? 'c' : 's', when);
 		break;
 	case -ECONNRESET:

@@ -14,7 +14,8 @@
 /* Descriptors that are not connections: standard streams, epoll, eventfd, signalfd, listeners, a file being read. */
 #define RESERVED_FDS 32
 
-/* What a new configuration needs that is not there yet: made before anything is changed, so that a failure changes nothing. */
+/* What a new configuration needs that is not there yet: made before anything is changed, so that a failure
+ * changes nothing. */
 struct plan {
 	struct config *config;
 	struct upstream **upstreams;	/* by their place in the configuration */
@@ -24,10 +25,7 @@ struct plan {
 
 static void plan_done(struct plan *plan)
 {
-	struct list *node;
-
-	while ((node = list_take_first(&plan->ports)))
-		port_free(list_entry(node, struct port, node));
+	port_free_all(&plan->ports);
 	for (size_t i = 0; plan->upstreams && i < plan->config->upstream_count; i++)
 		upstream_unref(plan->upstreams[i]);
 	for (size_t i = 0; plan->services && i < plan->config->service_count; i++)
@@ -47,13 +45,23 @@ static struct service *find_service(struct server *s, const struct service_confi
 	return NULL;
 }
 
-static struct port *find_port(struct list *ports, const struct address *at)
+static void unclaim_ports(struct server *s)
 {
-	LIST_EACH (node, ports) {
+	LIST_EACH (node, &s->ports)
+		list_entry(node, struct port, node)->claimed = false;
+}
+
+/* The first open socket at that address that was not claimed yet: there can be several of port 0, each with another
+ * port of the kernel's choice. */
+static struct port *claim_port(struct server *s, const struct address *at)
+{
+	LIST_EACH (node, &s->ports) {
 		struct port *p = list_entry(node, struct port, node);
 
-		if (address_equal(listener_address(p->listener), at))
-			return p;
+		if (p->claimed || !address_equal(listener_address(p->listener), at))
+			continue;
+		p->claimed = true;
+		return p;
 	}
 	return NULL;
 }
@@ -113,6 +121,7 @@ static void say_cannot_listen(const struct service_config *sc, const struct addr
 /* Sockets that are open already are kept, whoever they belonged to. */
 static int plan_ports(struct server *s, struct plan *plan)
 {
+	unclaim_ports(s);
 	for (size_t i = 0; i < plan->config->service_count; i++) {
 		const struct service_config *sc = &plan->config->services[i];
 
@@ -120,7 +129,7 @@ static int plan_ports(struct server *s, struct plan *plan)
 			const struct address *at = &sc->listen.items[n];
 			struct port *p;
 
-			if (find_port(&s->ports, at))
+			if (claim_port(s, at))
 				continue;
 			int r = port_new(s, at, &p);
 			if (r < 0) {
@@ -200,6 +209,7 @@ static void apply_services(struct server *s, struct plan *plan)
 		struct service *service = list_entry(node, struct service, node);
 
 		service->retired = true;
+		list_append(&s->retired, &service->node);
 		server_stop_connections(service);
 		service_unref(service);
 	}
@@ -207,19 +217,17 @@ static void apply_services(struct server *s, struct plan *plan)
 
 static void apply_ports(struct server *s, struct plan *plan)
 {
-	LIST_EACH (node, &s->ports)
-		list_entry(node, struct port, node)->claimed = false;
-
+	/* In the order of the plan again, so that each address gets the socket that was found or made for it. */
+	unclaim_ports(s);
 	list_splice(&s->ports, &plan->ports);
 	for (size_t i = 0; i < plan->config->service_count; i++) {
 		const struct address_list *listen = &plan->config->services[i].listen;
 
 		for (size_t n = 0; n < listen->count; n++) {
-			struct port *p = find_port(&s->ports, &listen->items[n]);
+			struct port *p = claim_port(s, &listen->items[n]);
 
 			ENSURE(p, "a planned socket is missing");
 			port_set_service(p, plan->services[i]);
-			p->claimed = true;
 		}
 	}
 }
@@ -288,14 +296,16 @@ static void log_diagnostics(const struct load *l)
 			log_if(strstr(line, "error: ") ? LOG_LEVEL_ERROR : LOG_LEVEL_WARNING, "%s", line);
 }
 
-static void log_change(void *context, const char *section, const char *key, const char *old_value, const char *new_value, bool live)
+static void log_change(void *context, const char *section, const char *key, const char *old_value,
+		       const char *new_value, bool live)
 {
 	unsigned *changes = context;
 
 	(*changes)++;
 	if (!log_is_on(LOG_LEVEL_NOTICE))
 		return;
-	log_begin(LOG_LEVEL_NOTICE, live ? "configuration changed" : "configuration changed, takes effect at the next start");
+	log_begin(LOG_LEVEL_NOTICE,
+		  live ? "configuration changed" : "configuration changed, takes effect at the next start");
 	log_field_text("section", section);
 	log_field_text("key", key);
 	log_field_text("old", old_value);
@@ -318,7 +328,8 @@ void server_reload(struct server *s)
 			log_notice("reloaded: %u changes", changes);
 	}
 	if (l.result < 0)
-		log_error("reload failed, the old configuration stays: %s", l.result == -EINVAL ? "mistakes in the configuration" : strerrordesc_np(-l.result));
+		log_error("reload failed, the old configuration stays: %s",
+			  l.result == -EINVAL ? "mistakes in the configuration" : strerrordesc_np(-l.result));
 	config_unref(l.config);
 	free(l.diagnostics);
 }

@@ -25,12 +25,14 @@ static void on_signal(struct server *s, int number)
 		log_notice("SIGUSR1: the log goes to standard error, there is no file to open again");
 		return;
 	default:
-		if (s->stop_requested) {
+		if (s->stop_requested && !s->stop_now) {
 			s->stop_now = true;
+			s->cut = group_count(s->connections);
 			group_cancel(s->connections);
 		}
 		s->stop_requested = true;
-		log_notice("%s: %s", number == SIGINT ? "SIGINT" : "SIGTERM", s->stop_now ? "stopping at once" : "stopping");
+		log_notice("%s: %s", number == SIGINT ? "SIGINT" : "SIGTERM",
+			   s->stop_now ? "stopping at once" : "stopping");
 	}
 	gate_open(&s->attention);
 }
@@ -112,12 +114,6 @@ void server_stop_connections(struct service *service)
 	}
 }
 
-static void close_ports(struct server *s)
-{
-	while (!list_is_empty(&s->ports))
-		port_free(list_entry(s->ports.next, struct port, node));
-}
-
 /* [suspends] Lame: still accepting, while whoever asks for health learns that this one is about to go. */
 static void linger_lame(struct server *s)
 {
@@ -135,23 +131,23 @@ static void linger_lame(struct server *s)
 static int drain(struct server *s)
 {
 	linger_lame(s);
-	close_ports(s);
+	port_free_all(&s->ports);
 	LIST_EACH (node, &s->services)
+		server_stop_connections(list_entry(node, struct service, node));
+	LIST_EACH (node, &s->retired)
 		server_stop_connections(list_entry(node, struct service, node));
 
 	size_t left = group_count(s->connections);
-	if (left == 0)
-		return 0;
-	if (!s->stop_now)
+	if (left > 0 && !s->stop_now)
 		log_notice("draining: %zu connections, for at most %lld s", left,
 			   (long long) (s->config->daemon.drain_timeout_ms / 1000));
 
 	DEADLINE(timeout, s->config->daemon.drain_timeout_ms);
-	int r = group_wait(s->connections);
-	if (r >= 0)
+	if (group_wait(s->connections) < 0 && !s->stop_now)
+		s->cut = group_count(s->connections);
+	if (s->cut == 0)
 		return 0;
-	log_warning("%s: %zu connections are cut", s->stop_now ? "stopped at once" : "drain_timeout passed",
-		    s->stop_now ? left : group_count(s->connections));
+	log_warning("%s: %zu connections are cut", s->stop_now ? "stopped at once" : "drain_timeout passed", s->cut);
 	return SERVER_FORCED;
 }
 
@@ -173,23 +169,26 @@ static int serve(struct server *s)
 }
 
 /* Connections whose tasks were cancelled before they ran. */
-static void free_unborn(struct service *service)
+static void free_unborn(struct list *services)
 {
-	while (!list_is_empty(&service->conns))
-		conn_free(list_entry(service->conns.next, struct conn, service_node));
+	LIST_EACH_SAFE (node, services) {
+		struct service *service = service_ref(list_entry(node, struct service, node));
+
+		while (!list_is_empty(&service->conns))
+			conn_free(list_entry(service->conns.next, struct conn, service_node));
+		service_unref(service);
+	}
 }
 
 static void server_done(struct server *s)
 {
 	struct list *node;
 
-	close_ports(s);
-	while ((node = list_take_first(&s->services))) {
-		struct service *service = list_entry(node, struct service, node);
-
-		free_unborn(service);
-		service_unref(service);
-	}
+	port_free_all(&s->ports);
+	free_unborn(&s->services);
+	free_unborn(&s->retired);
+	while ((node = list_take_first(&s->services)))
+		service_unref(list_entry(node, struct service, node));
 	gate_done(&s->attention);
 	semaphore_done(&s->slots);
 	config_unref(s->config);
@@ -214,7 +213,7 @@ static int run_with_groups(struct server *s)
 		r = start(s);
 	if (r >= 0)
 		r = serve(s);
-	close_ports(s);
+	port_free_all(&s->ports);
 	return r;
 }
 
@@ -223,6 +222,7 @@ int server_run(void *arg)
 	struct server s = { .options = arg };
 
 	list_init(&s.services);
+	list_init(&s.retired);
 	list_init(&s.ports);
 	gate_init(&s.attention, "something to do");
 	semaphore_init(&s.slots, "connection slot of the daemon", 1);

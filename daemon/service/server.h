@@ -1,7 +1,8 @@
 /* server.h - the daemon at run time: what is open, who is served, how it starts, changes and stops.
  *
- * One state machine: starting, serving, lame (drain_delay: still accepting, health says no), draining (listeners closed), stopped. server.c has
- * the life, port.c the listening sockets and their accept loops, reload.c the passage from one configuration to the next.
+ * One state machine: starting, serving, lame (drain_delay: still accepting, health says no), draining
+ * (listeners closed), stopped. server.c has the life, port.c the listening sockets and their accept loops,
+ * reload.c the passage from one configuration to the next.
  */
 #pragma once
 
@@ -17,8 +18,8 @@ struct server_options {
 /* Ended by force: the drain deadline passed, or a second signal came, with connections left. */
 #define SERVER_FORCED 1
 
-/* [suspends] A task body: serves until told to stop. `arg` is a struct server_options. 0, SERVER_FORCED, or -errno when it could not start; everything
- * was logged. */
+/* [suspends] A task body: serves until told to stop. `arg` is a struct server_options. 0, SERVER_FORCED, or
+ * -errno when it could not start; everything was logged. */
 int server_run(void *arg);
 
 /* -- between the three files -- */
@@ -27,6 +28,7 @@ struct server {
 	const struct server_options *options;
 	struct config *config;
 	struct list services;		/* service.node, in the order of the file */
+	struct list retired;		/* service.node of those that only their connections keep */
 	struct list ports;		/* port.node */
 	struct task_group *connections;
 	struct signals *signals;
@@ -34,6 +36,7 @@ struct server {
 	uint64_t last_conn_id;
 	struct gate attention;		/* opened when one of these was set */
 	bool stop_requested, stop_now, reload_requested;
+	size_t cut;			/* connections that were ended by force */
 };
 
 /* A listening socket and the task that accepts from it. */
@@ -47,14 +50,17 @@ struct port {
 	bool claimed;			/* reload: the new configuration wants it */
 };
 
-/* Opens the address and spawns the accept loop, which first runs when the caller suspends; service must be set by then. -errno. */
+/* Opens the address and spawns the accept loop, which first runs when the caller suspends; service must be
+ * set by then. -errno. */
 int port_new(struct server *s, const struct address *at, struct port **ret) _must_check_;
 /* [suspends] Ends the accept loop and closes the socket. Returns NULL. */
 struct port *port_free(struct port *p);
+/* [suspends] The same for a whole list. From the call on none of them accepts any more. */
+void port_free_all(struct list *ports);
 void port_set_service(struct port *p, struct service *service);
 
-/* [suspends] Passes to another configuration, or leaves everything as it is and returns -errno, having logged why. At start there is nothing
- * yet to pass from. */
+/* [suspends] Passes to another configuration, or leaves everything as it is and returns -errno, having logged
+ * why. At start there is nothing yet to pass from. */
 int server_apply(struct server *s, struct config *config) _must_check_;
 /* [suspends] Reads the file again and applies it. Failures are logged and change nothing. */
 void server_reload(struct server *s);

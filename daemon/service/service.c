@@ -9,14 +9,52 @@
 
 /* A service type of your own is one more line here, and a file with its handler. */
 const struct service_type service_types[] = {
-	{ { "echo", false, 5 * MINUTE_MS }, echo_handle, "nc %h %p", "returns what it is sent (RFC 862)", false },
-	{ { "discard", false, 5 * MINUTE_MS }, discard_handle, "nc -N %h %p < FILE", "throws away what it is sent (RFC 863)", false },
-	{ { "chargen", false, 5 * MINUTE_MS }, chargen_handle, "nc %h %p | head", "sends characters without end (RFC 864)", true },
-	{ { "daytime", false, 5 * MINUTE_MS }, daytime_handle, "nc %h %p", "tells date and time (RFC 867)", true },
-	{ { "time", false, 5 * MINUTE_MS }, time_handle, "nc %h %p | od -An -tu4 --endian=big", "tells the seconds since 1900 (RFC 868)", true },
-	{ { "http", false, 5 * MINUTE_MS }, http_handle, "curl http://%h:%p/whoami", "answers HTTP/1.1 requests", false },
-	{ { "proxy", true, 60 * MINUTE_MS }, proxy_handle, "nc %h %p", "relays to an upstream", false },
-	{ { NULL, false, 0 }, NULL, NULL, NULL, false },
+	{
+		.config = { .name = "echo", .idle_timeout_ms = 5 * MINUTE_MS },
+		.handle = echo_handle,
+		.try_it = "nc %h %p",
+		.what = "returns what it is sent (RFC 862)",
+	},
+	{
+		.config = { .name = "discard", .idle_timeout_ms = 5 * MINUTE_MS },
+		.handle = discard_handle,
+		.try_it = "nc -N %h %p < FILE",
+		.what = "throws away what it is sent (RFC 863)",
+	},
+	{
+		.config = { .name = "chargen", .idle_timeout_ms = 5 * MINUTE_MS },
+		.handle = chargen_handle,
+		.try_it = "nc %h %p | head",
+		.what = "sends characters without end (RFC 864)",
+		.speaks_first = true,
+	},
+	{
+		.config = { .name = "daytime", .idle_timeout_ms = 5 * MINUTE_MS },
+		.handle = daytime_handle,
+		.try_it = "nc %h %p",
+		.what = "tells date and time (RFC 867)",
+		.speaks_first = true,
+	},
+	{
+		.config = { .name = "time", .idle_timeout_ms = 5 * MINUTE_MS },
+		.handle = time_handle,
+		.try_it = "nc %h %p | od -An -tu4 --endian=big",
+		.what = "tells the seconds since 1900 (RFC 868)",
+		.speaks_first = true,
+	},
+	{
+		.config = { .name = "http", .idle_timeout_ms = 5 * MINUTE_MS },
+		.handle = http_handle,
+		.try_it = "curl http://%h:%p/whoami",
+		.what = "answers HTTP/1.1 requests",
+	},
+	{
+		.config = { .name = "proxy", .needs_upstream = true, .idle_timeout_ms = 60 * MINUTE_MS },
+		.handle = proxy_handle,
+		.try_it = "nc %h %p",
+		.what = "relays to an upstream",
+	},
+	{ .config = { .name = NULL } },
 };
 
 const struct service_type *service_type_find(const char *name)
@@ -27,7 +65,8 @@ const struct service_type *service_type_find(const char *name)
 	return NULL;
 }
 
-int service_new(const struct service_config *sc, struct config *config, struct upstream *upstream, struct service **ret)
+int service_new(const struct service_config *sc, struct config *config, struct upstream *upstream,
+		struct service **ret)
 {
 	struct service *s = memory_new_object(struct service);
 
@@ -46,7 +85,8 @@ int service_new(const struct service_config *sc, struct config *config, struct u
 	return 0;
 }
 
-void service_update(struct service *s, const struct service_config *sc, struct config *config, struct upstream *upstream)
+void service_update(struct service *s, const struct service_config *sc, struct config *config,
+		    struct upstream *upstream)
 {
 	struct config *old_config = s->config;
 	struct upstream *old_upstream = s->upstream;

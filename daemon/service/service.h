@@ -1,7 +1,7 @@
 /* service.h - what is served: the table of service types, and a service at run time.
  *
- * A handler is a function on one connection, written as straight-line code in a file of its own; it is added to Corelay by one line in
- * the table in service.c.
+ * A handler is a function on one connection, written as straight-line code in a file of its own; it is added
+ * to Corelay by one line in the table in service.c.
  */
 #pragma once
 
@@ -18,9 +18,9 @@ struct upstream;
 typedef int service_fn(struct conn *c);
 
 struct service_type {
-	struct config_service_type config;	/* name, whether it needs an upstream, its idle timeout */
+	struct config_service_type config;	/* name, need of an upstream, idle timeout */
 	service_fn *handle;
-	const char *try_it;			/* the next command to try, with %h for the host and %p for the port */
+	const char *try_it;			/* the next command to try; %h is the host, %p the port */
 	const char *what;			/* "returns what it is sent (RFC 862)" */
 	bool speaks_first;
 };
@@ -32,7 +32,7 @@ const struct service_type *service_type_find(const char *name);
 /* One service. Lives as long as it is configured or has connections; a reload writes the new values into it, so
  * connections see them at their next rearm. */
 struct service {
-	struct list node;			/* server's services */
+	struct list node;			/* server's services, or its retired ones */
 	unsigned references;
 	char name[CONFIG_NAME_BYTES];
 	const struct service_type *type;
@@ -49,9 +49,11 @@ struct service {
 	uint64_t accepted, refused, active, probes, received_bytes, sent_bytes;
 };
 
-int service_new(const struct service_config *sc, struct config *config, struct upstream *upstream, struct service **ret) _must_check_;
+int service_new(const struct service_config *sc, struct config *config, struct upstream *upstream,
+		struct service **ret) _must_check_;
 /* Takes over the values of a new configuration; the type and the name stay. */
-void service_update(struct service *s, const struct service_config *sc, struct config *config, struct upstream *upstream);
+void service_update(struct service *s, const struct service_config *sc, struct config *config,
+		    struct upstream *upstream);
 struct service *service_ref(struct service *s);
 struct service *service_unref(struct service *s);
 /* allow and deny: deny wins; with an allow list whoever is not in it is denied. */

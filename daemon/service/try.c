@@ -30,7 +30,10 @@ static bool place_of(const struct port *p, struct place *ret)
 
 	const char *host = wildcard ? "127.0.0.1" : text;
 	snprintf(ret->url_host, sizeof(ret->url_host), "%.60s", host);
-	snprintf(ret->host, sizeof(ret->host), "%.*s", v6 && !wildcard ? (int) strlen(host) - 2 : 60, v6 && !wildcard ? host + 1 : host);
+	if (v6 && !wildcard)
+		snprintf(ret->host, sizeof(ret->host), "%.*s", (int) strlen(host) - 2, host + 1);
+	else
+		snprintf(ret->host, sizeof(ret->host), "%.60s", host);
 	return true;
 }
 

@@ -20,6 +20,7 @@ int upstream_new(const struct upstream_config *uc, struct upstream **ret)
 		u->servers[i].address = uc->servers[i].address;
 		u->servers[i].weight = uc->servers[i].weight;
 		u->servers[i].backup = uc->servers[i].backup;
+		resolve_cache_init(&u->servers[i].names);
 	}
 	*ret = u;
 	return 0;
@@ -33,7 +34,11 @@ struct upstream *upstream_ref(struct upstream *u)
 
 struct upstream *upstream_unref(struct upstream *u)
 {
-	return u && --u->references == 0 ? memory_free(u) : NULL;
+	if (!u || --u->references > 0)
+		return NULL;
+	for (size_t i = 0; i < u->server_count; i++)
+		resolve_cache_done(&u->servers[i].names);
+	return memory_free(u);
 }
 
 static bool was_tried(const struct upstream_tried *tried, size_t i)

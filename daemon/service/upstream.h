@@ -1,18 +1,20 @@
 /* upstream.h - a group of servers that a proxy may connect to, and the choice among them.
  *
- * Smooth weighted round robin: each server gains its weight per choice, the richest is taken and pays the sum of all, so choices interleave
- * (5:1:1 gives a a b a c a a). Backups are chosen when no other server is left to try. A reload makes new
- * upstreams; old ones live as long as connections use them.
+ * Smooth weighted round robin: each server gains its weight per choice, the richest is taken and pays the sum
+ * of all, so choices interleave (5:1:1 gives a a b a c a a). Backups are chosen when no other server is left
+ * to try. A reload makes new upstreams; old ones live as long as connections use them.
  */
 #pragma once
 
 #include "config/config.h"
+#include "net/resolve.h"
 
 struct upstream_server {
 	struct address address;
 	unsigned weight;
 	int64_t credit;			/* of the smooth round robin */
 	bool backup;
+	struct resolve_cache names;	/* of an address that is a name */
 	uint64_t active, connected, failed;
 };
 

@@ -59,7 +59,7 @@ is "1 MiB with half-close comes back identical from echo" "$(identical "$n" "$ec
 is "1 MiB with half-close comes back identical through the proxy" "$(identical "$n" "$front_port")" "$n of $n"
 
 if has_ipv6; then
-	is "IPv6" "$(printf 'six\n' | timeout 10 nc -N ::1 "$(port_of echo 4)")" six
+	is "IPv6" "$(printf 'six\n' | timeout 10 nc -N ::1 "$(port_of echo 2)")" six
 else
 	skip "IPv6" "this host has no ::1"
 fi

@@ -31,10 +31,25 @@ config <<-'END'
 END
 start_corelayd
 
-# A connection that has had its echo and says nothing more.
-exec {client}<>"/dev/tcp/127.0.0.1/$(port_of echo)"
-echo hello >&"$client"
-IFS= read -r -t $((10 * slowness)) -u "$client" reply
+# is_asleep: the daemon has done what it was woken for.
+is_asleep() {
+	grep -q '^State:[[:space:]]*S' "/proc/$daemon_pid/status"
+}
+
+# talk TEXT: sends a line over the one connection of this test, and has the echo in reply when the daemon is idle again.
+client=
+talk() {
+	[ -n "$client" ] || exec {client}<>"/dev/tcp/127.0.0.1/$(port_of echo)"
+	echo "$1" >&"$client"
+	IFS= read -r -t $((10 * slowness)) -u "$client" reply
+	wait_until 10 is_asleep
+}
+hang_up() {
+	exec {client}>&-
+	client=
+}
+
+talk hello
 is "a connection is idle behind its first echo" "$reply" hello
 
 # The registers of parked tasks are found by the layout of our own switch only.
@@ -84,8 +99,7 @@ else
 fi
 
 # It went on where it was, as if nobody had looked.
-echo again >&"$client"
-IFS= read -r -t $((10 * slowness)) -u "$client" reply
+talk again
 is "the connection goes on after the debugger has gone" "$reply" again
 
 # -- QUIT -------------------------------------------------------------------------------------------------------------
@@ -99,7 +113,7 @@ core_file() {
 	return 1
 }
 
-exec {client}>&-
+hang_up
 oracles
 if [ "$SANITIZE" = no ]; then
 	ulimit -c unlimited 2>/dev/null
@@ -108,9 +122,7 @@ else
 fi
 cd "$work" || exit
 start_corelayd
-exec {client}<>"/dev/tcp/127.0.0.1/$(port_of echo)"
-echo hello >&"$client"
-IFS= read -r -t $((10 * slowness)) -u "$client" reply
+talk hello
 kill -QUIT "$daemon_pid"
 wait_for_exit
 is "QUIT kills by that signal" "${exit_status:-still running}" $((128 + 3))

@@ -38,6 +38,11 @@ pattern $lines >"$work/expected"
 timeout 20 nc -d 127.0.0.1 "$port" 2>/dev/null | head -c $((lines * 74)) >"$work/characters"
 check "chargen sends the pattern of RFC 864" cmp "$work/expected" "$work/characters"
 
+# The instrument itself: bytes that are not those that were sent are noticed.
+"$swarm" echo --to "127.0.0.1:$port" --connections 2 --count 1 >/dev/null 2>"$work/swarm.log"
+is "the load generator fails over wrong bytes" "$?" 1
+matches "and says which" "$(cat "$work/swarm.log")" 'connection [01]: byte [0-9]+ is 0x[0-9a-f]{2}, not 0x[0-9a-f]{2}'
+
 # A client that does not read stops it; one that reads on later has missed nothing.
 mkfifo "$work/go"
 "$peer" connect "127.0.0.1:$port" say:there line "expect: !\"#" say:right close <"$work/go" >"$work/slow" 2>&1 &

@@ -22,10 +22,10 @@ struct harness_scenario {
 };
 
 /* Cancels and times out at every suspension point: runs the scenario once to count the suspensions of all its
- * tasks, then four times per suspension. Its task is cancelled while it stops running; cancelled a turn later, when whatever
- * wakes it in the same turn is already on its way; and in both ways its outermost time limit runs out. (The root task
- * always has one; another task is left in peace when it has none.) Returns how many suspensions were
- * counted. With HARNESS_VERBOSE in the environment each blow is told beforehand. */
+ * tasks, then four times per suspension. Its task is cancelled while it stops running; cancelled a turn later,
+ * when whatever wakes it in the same turn is already on its way; and in both ways its outermost time limit runs
+ * out. (The root task always has one; another task is left in peace when it has none.) Returns how many
+ * suspensions were counted. With HARNESS_VERBOSE in the environment each blow is told beforehand. */
 uint64_t harness_torture(const struct harness_scenario *s);
 
 /* The same for planted failures: once per fault point passed, with that one failing. Returns how many points were

@@ -1,5 +1,5 @@
-/* print_options.c - the table of options as a configuration file with a comment for each; what conf/corelay.ini.reference has
- * to be. */
+/* print_options.c - the table of options as a configuration file with a comment for each; what
+ * conf/corelay.ini.reference has to be. */
 
 #include "base/text.h"
 #include "config/option.h"

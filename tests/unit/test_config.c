@@ -62,9 +62,11 @@ static void every_option_reaches_its_field(void **state)
 	const struct service_config *web, *front;
 	const struct upstream_config *back;
 
-	assert_read(s, "[daemon]\nmax_connections = 20000\noffload_threads = 8\ndrain_delay = 1s\ndrain_timeout = off\n"
+	assert_read(s, "[daemon]\nmax_connections = 20000\noffload_threads = 8\ndrain_delay = 1s\n"
+		       "drain_timeout = off\n"
 		       "stall_warn = 5ms\nlog = logfmt\nlog_level = warning\nuser = corelay\ngroup = 1000\n"
-		       "[service web]\ntype = http\nlisten = :8080, unix:/run/w.sock\nmax_connections = 5\nidle_timeout = 1m\n"
+		       "[service web]\ntype = http\nlisten = :8080, unix:/run/w.sock\nmax_connections = 5\n"
+		       "idle_timeout = 1m\n"
 		       "session_timeout = 2m\nheader_timeout = 3s\nmax_body = 64k\nmax_requests = 9\n"
 		       "allow = 10.0.0.0/8, unix\ndeny = all\n"
 		       "[service front]\ntype = proxy\nlisten = :9000\nupstream = back\nconnect_timeout = 4s\n"
@@ -140,8 +142,9 @@ static void a_type_has_an_idle_timeout_of_its_own(void **state)
 {
 	struct sample *s = *state;
 
-	assert_read(s, "[service echo]\ntype = echo\nlisten = :7007\n[service front]\nlisten = :9000\nupstream = back\n"
-		       "type = proxy\n[upstream back]\nserver = 10.0.0.5:80\n");
+	assert_read(s, "[service echo]\ntype = echo\nlisten = :7007\n"
+		       "[service front]\nlisten = :9000\nupstream = back\ntype = proxy\n"
+		       "[upstream back]\nserver = 10.0.0.5:80\n");
 	assert_int_equal(config_find_service(s->config, "echo")->idle_timeout_ms, 5 * MINUTE_MS);
 	assert_int_equal(config_find_service(s->config, "front")->idle_timeout_ms, 60 * MINUTE_MS);
 	assert_null(config_find_service(s->config, "back"));
@@ -217,8 +220,8 @@ static void a_value_of_any_length_arrives_whole(void **state)
 		int path_length = 1 + length % (int) strlen(pattern);
 		char text[1024];
 
-		snprintf(text, sizeof text, "[service echo]\ntype = echo\nlisten = :1%*s, unix:/%.*s!, :2\n", length, "",
-			 path_length, pattern);
+		snprintf(text, sizeof text, "[service echo]\ntype = echo\nlisten = :1%*s, unix:/%.*s!, :2\n", length,
+			 "", path_length, pattern);
 		assert_read(s, text);
 		assert_int_equal(s->config->services[0].listen.count, 3);
 		assert_memory_equal(s->config->services[0].listen.items[1].name + 1, pattern, path_length);
@@ -288,8 +291,9 @@ static void what_is_put_in_is_bounded(void **state)
 	memset(large, '1', sizeof large - 1);
 	large[sizeof large - 1] = '\0';
 	setenv("CORELAY_TEST_LARGE", large, 1);
-	assert_int_equal(sample_read(s, "[service echo]\ntype = echo\nlisten = ${CORELAY_TEST_LARGE}${CORELAY_TEST_LARGE}"
-					"${CORELAY_TEST_LARGE}${CORELAY_TEST_LARGE}\n"), -EINVAL);
+	assert_int_equal(sample_read(s, "[service echo]\ntype = echo\nlisten = ${CORELAY_TEST_LARGE}"
+					"${CORELAY_TEST_LARGE}${CORELAY_TEST_LARGE}${CORELAY_TEST_LARGE}\n"),
+			 -EINVAL);
 	assert_said(s, "main.ini:3:73: error: [service echo] listen: the value becomes too long");
 	unsetenv("CORELAY_TEST_LARGE");
 }
@@ -299,7 +303,8 @@ static void what_is_put_in_is_bounded(void **state)
 static void files_of_a_pattern_come_in_order_without_the_left_behind(void **state)
 {
 	static const char *const left_behind[] = {
-		"d/.20.ini", "d/20.ini~", "d/20.bak", "d/20.dpkg-old", "d/20.ini.dpkg-new", "d/20.rpmsave", "d/20.swp",
+		"d/.20.ini", "d/20.ini~", "d/20.bak", "d/20.dpkg-old", "d/20.ini.dpkg-new",
+		"d/20.rpmsave", "d/20.swp",
 	};
 	struct sample *s = *state;
 
@@ -308,7 +313,8 @@ static void files_of_a_pattern_come_in_order_without_the_left_behind(void **stat
 	sample_write(s, "d/30.ini", "[service c]\ntype = echo\nlisten = :3\n");
 	sample_write(s, "d/10.ini", "[service a]\ntype = echo\nlisten = :1\n");
 	sample_write(s, "d/20.ini", "[service b]\ntype = echo\nlisten = :2\n");
-	assert_read(s, "[daemon]\ninclude = d/*, nothing/*.ini\nlog_level = debug\n[service z]\ntype = echo\nlisten = :4\n");
+	assert_read(s, "[daemon]\ninclude = d/*, nothing/*.ini\nlog_level = debug\n"
+		       "[service z]\ntype = echo\nlisten = :4\n");
 	assert_int_equal(s->config->service_count, 4);
 	for (size_t i = 0; i < 3; i++)
 		assert_int_equal(s->config->services[i].name[0], 'a' + i);
@@ -360,8 +366,8 @@ static void a_setting_wins_over_the_file(void **state)
 	struct sample *s = *state;
 
 	s->settings = settings;
-	assert_read(s, "[daemon]\nlog_level = error\n[service echo]\ntype = echo\nlisten = :7, :8\nidle_timeout = 5m\n"
-		       "[service a.b]\ntype = echo\nlisten = :9\n");
+	assert_read(s, "[daemon]\nlog_level = error\n[service echo]\ntype = echo\nlisten = :7, :8\n"
+		       "idle_timeout = 5m\n[service a.b]\ntype = echo\nlisten = :9\n");
 	assert_int_equal(s->config->daemon.log_level, LOG_LEVEL_DEBUG);
 	assert_string_equal(s->config->daemon.user, "a$b");
 	assert_int_equal(s->config->services[0].idle_timeout_ms, 2000);

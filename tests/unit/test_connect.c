@@ -18,6 +18,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mount.h>
 
 #include <cmocka.h>
 
@@ -54,7 +55,7 @@ static struct listener *open_at(const char *text, uint16_t *ret_port)
 static int try_connect(const struct address *to)
 {
 	struct stream *s = NULL;
-	int r = connect_stream(to, NULL, &s);
+	int r = connect_stream(to, NULL, NULL, &s);
 
 	if (r < 0)
 		assert_null(s);
@@ -81,7 +82,7 @@ static int connects(void *arg)
 	int nodelay = 0;
 
 	(void) arg;
-	assert_int_equal(connect_stream(&to, &peer, &near), 0);
+	assert_int_equal(connect_stream(&to, NULL, &peer, &near), 0);
 	snprintf(expected, sizeof(expected), "127.0.0.1:%u", port);
 	assert_string_equal(endpoint_print(&peer, text), expected);
 	assert_int_equal(fd_option(io_fd(near->io), IPPROTO_TCP, TCP_NODELAY, &nodelay), 0);
@@ -125,19 +126,36 @@ static void a_connection_that_is_not_possible_fails_with_the_reason(void **unuse
 #define ONLY_PORT 40000
 #define NOT_ALLOWED 77
 
-/* A network of its own, with loopback and a single port for whoever connects. */
-static bool enter_small_network(void)
+/* A network of its own, where every port of loopback is free. */
+static void enter_own_network(void)
 {
-	static const char range[] = "40000 40000";
 	struct ifreq loopback = { .ifr_name = "lo", .ifr_flags = IFF_UP };
 
 	if (unshare(CLONE_NEWNET) < 0)
-		return false;
+		_exit(NOT_ALLOWED);
 	_cleanup_(fd_closep) int any = fd_socket(AF_INET);
 	if (ioctl(any, SIOCSIFFLAGS, &loopback) < 0)
-		return false;
-	_cleanup_(fd_closep) int file = open("/proc/sys/net/ipv4/ip_local_port_range", O_WRONLY | O_CLOEXEC);
-	return file >= 0 && write(file, range, strlen(range)) > 0;
+		_exit(NOT_ALLOWED);
+}
+
+/* Puts text into a file of the system, as far as this process sees it. */
+static void write_file(const char *path, const char *text)
+{
+	_cleanup_(fd_closep) int file = open(path, O_WRONLY | O_CLOEXEC);
+
+	if (file < 0 || write(file, text, strlen(text)) < 0)
+		_exit(NOT_ALLOWED);
+}
+
+static void in_a_child(void (*fn)(void *arg))
+{
+	static struct child_end end;
+
+	child_run(fn, NULL, &end);
+	if (WIFEXITED(end.status) && WEXITSTATUS(end.status) == NOT_ALLOWED)
+		skip();
+	if (end.status != 0)
+		fail_msg("child ended with %d: %s", end.status, end.text);
 }
 
 static int connect_to_only_port(void *arg)
@@ -146,7 +164,7 @@ static int connect_to_only_port(void *arg)
 	struct stream *s = NULL;
 
 	(void) arg;
-	return connect_stream(&to, NULL, &s);
+	return connect_stream(&to, NULL, NULL, &s);
 }
 
 /* Nobody listens on the port, and the kernel has no other one to connect from: without care that succeeds. */
@@ -155,8 +173,8 @@ static void meet_oneself(void *arg)
 	const struct loop_options options = { .virtual_clock = true };
 
 	(void) arg;
-	if (!enter_small_network())
-		_exit(NOT_ALLOWED);
+	enter_own_network();
+	write_file("/proc/sys/net/ipv4/ip_local_port_range", "40000 40000");
 	if (loop_open(&options) < 0 || loop_run("root", connect_to_only_port, NULL) != -ECONNREFUSED)
 		_exit(1);
 	loop_close();
@@ -164,13 +182,8 @@ static void meet_oneself(void *arg)
 
 static void a_connection_that_met_itself_is_refused(void **unused)
 {
-	static struct child_end end;
-
 	(void) unused;
-	child_run(meet_oneself, NULL, &end);
-	if (WIFEXITED(end.status) && WEXITSTATUS(end.status) == NOT_ALLOWED)
-		skip();
-	assert_int_equal(end.status, 0);
+	in_a_child(meet_oneself);
 }
 
 /* -- a Unix socket whose backlog is full -- */
@@ -237,9 +250,9 @@ static void silent_done(struct silent *s)
 	fd_close(s->listening);
 }
 
-static void silent_open(struct silent *s)
+static void silent_open(struct silent *s, uint32_t host, uint16_t port)
 {
-	struct sockaddr_in at = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	struct sockaddr_in at = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(host), .sin_port = htons(port) };
 	struct endpoint e;
 
 	s->listening = fd_socket(AF_INET);
@@ -260,7 +273,7 @@ static int no_answer(void *arg)
 	int64_t began_ms = time_now_ms();
 
 	(void) arg;
-	silent_open(&s);
+	silent_open(&s, INADDR_LOOPBACK, 0);
 	struct address to = at_port("127.0.0.1", s.port);
 	DEADLINE(limit, 300);
 	assert_int_equal(try_connect(&to), -ETIMEDOUT);
@@ -279,23 +292,76 @@ static void a_peer_that_does_not_answer_is_given_up_when_the_time_is_up(void **u
 static int connects_by_name(void *arg)
 {
 	uint16_t port;
-	_cleanup_(listener_freep) struct listener *l = open_at("127.0.0.1:0", &port);
+	_cleanup_(listener_freep) _unused_ struct listener *l = open_at("127.0.0.1:0", &port);
 	_cleanup_(stream_freep) struct stream *s = NULL;
 	struct address to = { .kind = ADDRESS_NAME, .port = port, .name = "localhost" };
 	struct endpoint peer;
 
 	(void) arg;
-	assert_int_equal(connect_stream(&to, &peer, &s), 0);
+	assert_int_equal(connect_stream(&to, NULL, &peer, &s), 0);
 	assert_int_equal(peer.any.sa_family, AF_INET);
 	to.port = sockets_free_port();
 	assert_int_equal(try_connect(&to), -ECONNREFUSED);
 	return 0;
 }
 
-static void the_addresses_of_a_name_are_tried_in_turn(void **unused)
+static void a_connection_is_opened_by_name(void **unused)
 {
 	(void) unused;
 	run(connects_by_name);
+}
+
+/* A name with two addresses, of which one does not answer: -1 when the connection failed, else how long it took. */
+static int64_t connect_to_one_of_two(uint32_t silent_host, const char *live_host)
+{
+	struct address to = { .kind = ADDRESS_NAME, .port = ONLY_PORT, .name = "two.test" };
+	struct address at = at_port(live_host, ONLY_PORT);
+	_cleanup_(silent_done) struct silent silent;
+	_cleanup_(listener_freep) struct listener *l = NULL;
+	int64_t began_ms = time_now_ms();
+
+	silent_open(&silent, silent_host, ONLY_PORT);
+	if (listener_open(&at, &l) < 0)
+		return -1;
+	DEADLINE(limit, 1000);
+	return try_connect(&to) < 0 ? -1 : time_now_ms() - began_ms;
+}
+
+/* Whichever address comes first, once it is the silent one. */
+static int connects_in_time(void *arg)
+{
+	int64_t first_ms = connect_to_one_of_two(INADDR_LOOPBACK + 1, "127.0.0.3");
+	int64_t second_ms = connect_to_one_of_two(INADDR_LOOPBACK + 2, "127.0.0.2");
+
+	(void) arg;
+	fprintf(stderr, "%lld ms and %lld ms", (long long) first_ms, (long long) second_ms);
+	return first_ms >= 0 && second_ms >= 0 && first_ms + second_ms == 500 ? 0 : -EPROTO;
+}
+
+static void know_two_addresses(void *arg)
+{
+	const struct loop_options options = { .virtual_clock = true };
+	char hosts[] = "/tmp/test_connect.XXXXXX";
+
+	(void) arg;
+	enter_own_network();
+	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
+		_exit(NOT_ALLOWED);
+	fd_close(mkstemp(hosts));
+	write_file(hosts, "127.0.0.2 two.test\n127.0.0.3 two.test\n");
+	int r = mount(hosts, "/etc/hosts", NULL, MS_BIND, NULL);
+	unlink(hosts);
+	if (r < 0)
+		_exit(NOT_ALLOWED);
+	if (loop_open(&options) < 0 || loop_run("root", connects_in_time, NULL) < 0)
+		_exit(1);
+	loop_close();
+}
+
+static void a_silent_address_uses_up_only_its_share_of_the_time(void **unused)
+{
+	(void) unused;
+	in_a_child(know_two_addresses);
 }
 
 static int resolves(void *arg)
@@ -360,27 +426,35 @@ static void a_name_that_cannot_be_resolved_now_is_a_host_that_cannot_be_reached(
 
 static int one_connection(void *arg)
 {
-	struct address at = { .kind = ADDRESS_IPV4, .ipv4.s_addr = htonl(INADDR_LOOPBACK) };
+	struct address to = { .kind = ADDRESS_IPV4, .ipv4.s_addr = htonl(INADDR_LOOPBACK) };
 	_cleanup_(listener_freep) struct listener *l = NULL;
 	_cleanup_(stream_freep) struct stream *s = NULL;
+	const bool *by_name = arg;
 	struct endpoint e;
-	int r = listener_open(&at, &l);
+	int r = listener_open(&to, &l);
 
-	(void) arg;
 	if (r >= 0)
 		r = listener_endpoint(l, &e);
 	if (r < 0)
 		return r;
-	at.port = ntohs(e.ipv4.sin_port);
-	return connect_stream(&at, NULL, &s);
+	if (*by_name)
+		to = (struct address) { .kind = ADDRESS_NAME, .name = "localhost" };
+	to.port = ntohs(e.ipv4.sin_port);
+	return connect_stream(&to, NULL, NULL, &s);
 }
 
 static void nothing_is_left_whatever_happens(void **unused)
 {
-	const struct harness_scenario s = { .body = one_connection };
+	bool by_name = false;
+	const struct harness_scenario s = { .body = one_connection, .arg = &by_name };
 
 	(void) unused;
 	harness_torture(&s);
+#ifdef ENABLE_FAULTS
+	assert_true(harness_torture_faults(&s) > 10);
+#endif
+	by_name = true;
+	assert_true(harness_torture(&s) > 0);
 #ifdef ENABLE_FAULTS
 	assert_true(harness_torture_faults(&s) > 10);
 #endif
@@ -394,7 +468,8 @@ int main(void)
 		cmocka_unit_test(a_connection_that_met_itself_is_refused),
 		cmocka_unit_test(a_full_backlog_of_a_unix_socket_is_waited_for),
 		cmocka_unit_test(a_peer_that_does_not_answer_is_given_up_when_the_time_is_up),
-		cmocka_unit_test(the_addresses_of_a_name_are_tried_in_turn),
+		cmocka_unit_test(a_connection_is_opened_by_name),
+		cmocka_unit_test(a_silent_address_uses_up_only_its_share_of_the_time),
 		cmocka_unit_test(a_name_is_resolved_off_the_loop),
 #ifdef ENABLE_FAULTS
 		cmocka_unit_test(a_name_that_cannot_be_resolved_now_is_a_host_that_cannot_be_reached),

@@ -194,7 +194,7 @@ static int on_another_thread(void *arg)
 static void jobs_run_on_a_named_thread_with_all_signals_blocked(void **state)
 {
 	(void) state;
-	assert_int_equal(harness_run(on_another_thread, NULL), 0);
+	assert_int_equal(harness_run_each_backend(on_another_thread, NULL), 0);
 	assert_int_equal(count_threads(), 0);
 }
 
@@ -263,7 +263,8 @@ static int slow_names(void *arg)
 	}
 	until_running(EXECUTOR_DNS, 1);
 	let_run(3);
-	assert_int_equal(count().queued[EXECUTOR_DNS], 0);	/* half of two threads is one: the others wait as tasks */
+	/* Half of two threads is one: the others wait, and as tasks. */
+	assert_int_equal(count().queued[EXECUTOR_DNS], 0);
 	assert_string_equal(dns[1].handle.task->wait_what, "semaphore");
 
 	work_init(&crypto, EXECUTOR_CRYPTO, false);
@@ -519,7 +520,7 @@ static void report(const char *what, int64_t age_ms)
 	reported.times++;
 }
 
-/* Goes on until the queue behind it was emptied, which the shutdown does: this thread would take the next job else. */
+/* Goes on until the shutdown has emptied the queue behind it: else this thread would take the next job. */
 static int last_job(void *arg)
 {
 	(void) job(arg);
@@ -808,7 +809,7 @@ static void a_crowd_of_jobs_under_cancels_is_all_accounted_for(void **state)
 {
 	(void) state;
 	reset(NULL);
-	assert_int_equal(harness_run(crowd, NULL), 0);
+	assert_int_equal(harness_run_each_backend(crowd, NULL), 0);
 	all_is_accounted_for(NULL, 0);
 	assert_true(tally.returned > 1000);
 	assert_true(tally.cancelled > 10);

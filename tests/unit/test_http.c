@@ -29,6 +29,8 @@ struct talk {
 	size_t piece_bytes;		/* sent so many at a time, with a pause after each; 0: at once */
 	bool stay;			/* does not finish its own side: waits for ours */
 	bool packets;			/* over a socket that shows each write */
+	int64_t deaf_ms;		/* reads nothing for so long */
+	int send_buffer;		/* of the service's socket; 0: as it is */
 	struct service_config sc;
 	task_fn *meanwhile;		/* runs beside it, with the talk as its argument */
 	size_t chunk_limit;
@@ -90,6 +92,8 @@ static int start_conn(struct talk *t, struct task_group *g)
 		assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends), 0);
 	else
 		harness_socketpair(ends);
+	if (t->send_buffer)
+		setsockopt(ends[1], SOL_SOCKET, SO_SNDBUF, &t->send_buffer, sizeof(t->send_buffer));
 	assert_int_equal(stream_new(ends[0], &t->mine), 0);
 	assert_int_equal(conn_new(t->service, 7, ends[1], &peer, &t->conn), 0);
 	return task_spawn(g, "conn", conn_run, t->conn, &t->conn->task);
@@ -107,7 +111,7 @@ static int talk_body(void *arg)
 		assert_int_equal(start_conn(t, &group), 0);
 		if (t->meanwhile)
 			assert_int_equal(task_spawn(&group, "meanwhile", t->meanwhile, t, NULL), 0);
-		if (say(t) == 0)
+		if (say(t) == 0 && sleep_for(t->deaf_ms) == 0)
 			(void) hear(t);
 		assert_int_equal(group_wait(&group), 0);
 	}
@@ -545,6 +549,12 @@ static void large_body_that_nobody_asked_for_ends_the_connection(void **state)
 	free(text);
 }
 
+static void bad_body_behind_its_answer_ends_the_connection_without_another(void **state)
+{
+	(void) state;
+	expect("GET /" H "Transfer-Encoding: chunked\r\n\r\nx\r\nGET /" H "\r\n", ROOT);
+}
+
 static void body_has_a_limit(void **state)
 {
 	struct talk *t = malloc(sizeof(*t));
@@ -641,6 +651,27 @@ static void head_after_a_pipelined_answer_has_the_same_time(void **state)
 	assert_int_equal(strncmp(t->heard, ROOT, strlen(ROOT)), 0);
 	assert_non_null(strstr(t->heard, "HTTP/1.1 408 "));
 	assert_in_range(t->took_ms, 10000, 10000 + HTTP_LINGER_MS);
+	free(t);
+}
+
+/* Each piece ends a head and begins another one, and the answers are not read for longer than a head may take. */
+static void time_of_a_head_does_not_count_while_answers_are_not_read(void **state)
+{
+	struct talk *t = malloc(sizeof(*t));
+	static char text[4000] = "\r\n";
+
+	(void) state;
+	assert_non_null(t);
+	for (int i = 0; i < 100; i++)
+		strcat(text, "GET /" H "\r\n");
+	*t = talk_of(text);
+	t->piece_bytes = strlen("GET /" H "\r\n");
+	t->packets = true;
+	t->send_buffer = 1;
+	t->deaf_ms = 30000;
+	run(t);
+	assert_int_equal(count_of(t->heard, ROOT), 100);
+	assert_non_null(strstr(t->record, "end=\"client closed\""));
 	free(t);
 }
 
@@ -803,6 +834,24 @@ static void request_at_work_is_finished_when_the_daemon_drains(void **state)
 	free(t);
 }
 
+static void connection_asked_to_stop_in_its_last_write_does_not_wait_for_more(void **state)
+{
+	struct talk *t = malloc(sizeof(*t));
+
+	(void) state;
+	assert_non_null(t);
+	*t = talk_of("GET /bytes/200000" H "\r\n");
+	t->meanwhile = ask_to_stop;
+	t->send_buffer = 1;
+	t->deaf_ms = 1000;
+	t->stay = true;
+	run(t);
+	assert_true(t->heard_bytes > 200000);
+	assert_int_equal(t->took_ms, 1000);
+	assert_non_null(strstr(t->record, "end=stopped state=K-"));
+	free(t);
+}
+
 static int stop_when_idle(void *arg)
 {
 	struct talk *t = arg;
@@ -857,17 +906,20 @@ int main(void)
 		cmocka_unit_test(nothing_is_said_to_who_says_nothing),
 		cmocka_unit_test(body_that_nobody_asked_for_is_passed_over),
 		cmocka_unit_test(large_body_that_nobody_asked_for_ends_the_connection),
+		cmocka_unit_test(bad_body_behind_its_answer_ends_the_connection_without_another),
 		cmocka_unit_test(body_has_a_limit),
 		cmocka_unit_test(echo_that_breaks_off_has_no_end),
 		cmocka_unit_test(continue_is_said_before_the_body_is_read),
 		cmocka_unit_test(head_has_a_total_time),
 		cmocka_unit_test(head_after_a_pipelined_answer_has_the_same_time),
+		cmocka_unit_test(time_of_a_head_does_not_count_while_answers_are_not_read),
 		cmocka_unit_test(silence_between_requests_ends_quietly),
 		cmocka_unit_test(silence_in_a_body_is_answered),
 		cmocka_unit_test(client_that_never_reads_costs_two_chunks_until_it_times_out),
 		cmocka_unit_test(waiting_connection_holds_no_chunk),
 		cmocka_unit_test(answers_are_the_same_when_the_pool_has_no_chunk_for_them),
 		cmocka_unit_test(request_at_work_is_finished_when_the_daemon_drains),
+		cmocka_unit_test(connection_asked_to_stop_in_its_last_write_does_not_wait_for_more),
 		cmocka_unit_test(connection_between_requests_can_be_ended_at_once),
 	};
 

@@ -117,7 +117,7 @@ static int accepts_ipv4(void *arg)
 
 	(void) arg;
 	assert_int_equal(listener_address(l)->kind, ADDRESS_IPV4);
-	_cleanup_(fd_closep) int client = dial("127.0.0.1", port_of(l));
+	_cleanup_(fd_closep) _unused_ int client = dial("127.0.0.1", port_of(l));
 	_cleanup_(fd_closep) int fd = listener_accept(l, &peer);
 	assert_true(fd >= 0);
 	assert_int_equal(fd_local_endpoint(client, &local), 0);
@@ -141,9 +141,9 @@ static int accepts_both_families(void *arg)
 	_cleanup_(listener_freep) struct listener *l = open_at(":0");
 
 	(void) arg;
-	_cleanup_(fd_closep) int by_ipv4 = dial("127.0.0.1", port_of(l));
+	_cleanup_(fd_closep) _unused_ int by_ipv4 = dial("127.0.0.1", port_of(l));
 	accept_and_close(l, AF_INET);
-	_cleanup_(fd_closep) int by_ipv6 = dial("[::1]", port_of(l));
+	_cleanup_(fd_closep) _unused_ int by_ipv6 = dial("[::1]", port_of(l));
 	accept_and_close(l, AF_INET6);
 	return 0;
 }
@@ -156,15 +156,31 @@ static void a_port_alone_listens_on_both_families(void **unused)
 	run(accepts_both_families);
 }
 
+/* A port of IPv6 whose like of IPv4 nobody else on this machine has. */
+static void open_both(struct listener **ret_ipv6, struct listener **ret_ipv4)
+{
+	for (int tries = 0; tries < 20; tries++) {
+		struct listener *ipv6 = open_at("[::]:0");
+		struct address same_port = { .kind = ADDRESS_IPV4, .port = port_of(ipv6) };
+
+		if (listener_open(&same_port, ret_ipv4) == 0) {
+			*ret_ipv6 = ipv6;
+			return;
+		}
+		listener_free(ipv6);
+	}
+	fail_msg("no port is free for both");
+}
+
 static int families_apart(void *arg)
 {
-	_cleanup_(listener_freep) struct listener *ipv6 = open_at("[::]:0");
+	_cleanup_(listener_freep) struct listener *ipv6 = NULL;
+	_cleanup_(listener_freep) struct listener *ipv4 = NULL;
 	char text[32];
 
 	(void) arg;
-	snprintf(text, sizeof(text), "0.0.0.0:%u", port_of(ipv6));
-	_cleanup_(listener_freep) struct listener *ipv4 = open_at(text);
-	_cleanup_(fd_closep) int client = dial("127.0.0.1", port_of(ipv4));
+	open_both(&ipv6, &ipv4);
+	_cleanup_(fd_closep) _unused_ int client = dial("127.0.0.1", port_of(ipv4));
 	accept_and_close(ipv4, AF_INET);
 	snprintf(text, sizeof(text), ":%u", port_of(ipv6));
 	assert_int_equal(try_open(text), -EADDRINUSE);
@@ -186,7 +202,7 @@ static int without_ipv6(void *arg)
 	fault_plant_named("socket", 1, EAFNOSUPPORT, 1);
 	_cleanup_(listener_freep) struct listener *l = open_at(":0");
 	fault_plant(0);
-	_cleanup_(fd_closep) int client = dial("127.0.0.1", port_of(l));
+	_cleanup_(fd_closep) _unused_ int client = dial("127.0.0.1", port_of(l));
 	accept_and_close(l, AF_INET);
 	return 0;
 }
@@ -254,7 +270,7 @@ static int listens_on_a_path(void *arg)
 	struct listener *l = open_at(path_text);
 
 	(void) arg;
-	_cleanup_(fd_closep) int client = dial_unix(path_text);
+	_cleanup_(fd_closep) _unused_ int client = dial_unix(path_text);
 	accept_and_close(l, AF_UNIX);
 	assert_int_equal(try_open(path_text), -EADDRINUSE);
 	assert_true(path_exists());
@@ -284,7 +300,7 @@ static int takes_over(void *arg)
 	(void) arg;
 	leave_behind_a_path();
 	_cleanup_(listener_freep) struct listener *l = open_at(path_text);
-	_cleanup_(fd_closep) int client = dial_unix(path_text);
+	_cleanup_(fd_closep) _unused_ int client = dial_unix(path_text);
 	accept_and_close(l, AF_UNIX);
 	return 0;
 }
@@ -328,7 +344,7 @@ static int listens_on_an_abstract_name(void *arg)
 	(void) arg;
 	snprintf(text, sizeof(text), "unix:@test_listener.%d", getpid());
 	_cleanup_(listener_freep) struct listener *l = open_at(text);
-	_cleanup_(fd_closep) int client = dial_unix(text);
+	_cleanup_(fd_closep) _unused_ int client = dial_unix(text);
 	accept_and_close(l, AF_UNIX);
 	assert_int_equal(try_open(text), -EADDRINUSE);
 	return 0;
@@ -350,7 +366,7 @@ static int skips_the_dead(void *arg)
 
 	(void) arg;
 	for (size_t i = 0; i < ARRAY_LENGTH(errors); i++) {
-		_cleanup_(fd_closep) int client = dial("127.0.0.1", port_of(l));
+		_cleanup_(fd_closep) _unused_ int client = dial("127.0.0.1", port_of(l));
 
 		fault_plant_named("accept4", 1, errors[i], 6);
 		accept_and_close(l, AF_INET);
@@ -372,7 +388,7 @@ static int out_of_descriptors(void *arg)
 	struct endpoint peer;
 
 	(void) arg;
-	_cleanup_(fd_closep) int client = dial("127.0.0.1", port_of(l));
+	_cleanup_(fd_closep) _unused_ int client = dial("127.0.0.1", port_of(l));
 	for (size_t i = 0; i < ARRAY_LENGTH(errors); i++) {
 		fault_plant_named("accept4", 1, errors[i], 1);
 		assert_int_equal(listener_accept(l, &peer), -errors[i]);
@@ -548,17 +564,18 @@ static int take_by_name(void *arg)
 	MUST(listener_fd(l) == 3);
 	MUST(strcmp(listener_unclaimed()[0], "admin") == 0 && !listener_unclaimed()[1]);
 
-	/* The first and the third socket are called so: connections to either come in. */
-	int first = dial("127.0.0.1", (uint16_t) port_of_descriptor(3));
-	int third = dial("127.0.0.1", (uint16_t) port_of_descriptor(5));
-	MUST((fd = listener_accept(l, &peer)) >= 0);
-	MUST(port_of_descriptor(fd) == port_of_descriptor(3));
-	fd_close(fd);
-	MUST((fd = listener_accept(l, &peer)) >= 0);
-	MUST(port_of_descriptor(fd) == port_of_descriptor(5));
-	fd_close(fd);
-	fd_close(first);
-	fd_close(third);
+	/* The first and the third socket are called so: connections to either come in, and neither keeps the other
+	 * waiting. */
+	static const int expected[] = { 3, 5, 3 };
+	int clients[3];
+	for (int i = 0; i < 3; i++)
+		clients[i] = dial("127.0.0.1", (uint16_t) port_of_descriptor(i < 2 ? 3 : 5));
+	for (int i = 0; i < 3; i++) {
+		MUST((fd = listener_accept(l, &peer)) >= 0);
+		MUST(port_of_descriptor(fd) == port_of_descriptor(expected[i]));
+		fd_close(fd);
+		fd_close(clients[i]);
+	}
 	listener_free(l);
 	MUST(fcntl(5, F_GETFD) < 0);
 

@@ -17,6 +17,7 @@
 
 #define IDLE_MS 10000
 #define HALF_CLOSE_MS 3000
+#define ANY_TIME (-1)
 
 struct scene {
 	struct stream *client, *upstream;		/* the ends that the script plays */
@@ -34,7 +35,7 @@ typedef int script_fn(struct scene *s);
 struct play {
 	script_fn *script;
 	bool unix_sockets;
-	bool small_buffers;			/* of Unix sockets: those of TCP have timers, and theirs are not virtual */
+	bool small_buffers;			/* of Unix sockets: TCP has timers, and they are not virtual */
 	int expected;
 	struct relay_end expected_end;
 	int64_t expected_ms;			/* how long the relay lasted */
@@ -106,7 +107,8 @@ static int play_body(void *arg)
 	assert_int_equal(s.end.side, p->expected_end.side);
 	assert_int_equal(s.end.writing, p->expected_end.writing);
 	assert_int_equal(s.end.half_closed, p->expected_end.half_closed);
-	assert_int_equal(s.ended_ms - began_ms, p->expected_ms);
+	if (p->expected_ms != ANY_TIME)
+		assert_int_equal(s.ended_ms - began_ms, p->expected_ms);
 	return 0;
 }
 
@@ -371,6 +373,27 @@ static int upstream_hangs_up_on_a_flood(struct scene *s)
 	return 0;
 }
 
+static int upstream_hangs_up_on_a_flood_of_tcp(struct scene *s)
+{
+	while (flood(s->client) > 0)
+		;
+	say(s->upstream, "too large");
+	s->upstream = stream_free(s->upstream);
+	hear(s->client, "too large");
+	hear_a_reset(s->client);
+	return 0;
+}
+
+/* The failing write uses the error up, and what is read next looks like a clean end. */
+static int upstream_hangs_up_in_silence(struct scene *s)
+{
+	while (flood(s->client) > 0)
+		;
+	s->upstream = stream_free(s->upstream);
+	hear_a_reset(s->client);
+	return 0;
+}
+
 static void the_last_words_of_a_side_that_takes_no_more_are_passed_on_before_the_reset(void **unused)
 {
 	(void) unused;
@@ -380,6 +403,18 @@ static void the_last_words_of_a_side_that_takes_no_more_are_passed_on_before_the
 		.expected = -EPIPE,
 		.expected_end = { RELAY_UPSTREAM, true, false },
 		.expected_ms = 100,
+	});
+	play(&(struct play) {
+		.script = upstream_hangs_up_on_a_flood_of_tcp,
+		.expected = -ECONNRESET,
+		.expected_end = { RELAY_UPSTREAM, true, false },
+		.expected_ms = ANY_TIME,
+	});
+	play(&(struct play) {
+		.script = upstream_hangs_up_in_silence,
+		.expected = -ECONNRESET,
+		.expected_end = { RELAY_UPSTREAM, true, false },
+		.expected_ms = ANY_TIME,
 	});
 }
 
@@ -632,51 +667,26 @@ static void a_relay_short_of_buffers_goes_on_when_there_are_some(void **unused)
 	play(&(struct play) { .script = no_buffer_at_all, .expected = -ECANCELED, .expected_ms = 1000 });
 }
 
-static int write_for_ever(void *arg)
+/* As many bytes as the sockets hold are there when the relay first runs; still it does not move them all in one
+ * go. */
+static int many_bytes_at_once(struct scene *s)
 {
-	static const char bytes[64 * 1024];
-	struct stream *s = arg;
-	int r;
+	static const char bytes[16 * 1024];
+	unsigned want;
 
-	while ((r = stream_write(s, bytes, sizeof(bytes))) == 0)
+	while (stream_try_write(s->client, bytes, sizeof(bytes), &want) > 0)
 		;
-	return r == -ECANCELED ? 0 : r;
-}
-
-static int read_for_ever(void *arg)
-{
-	static char buffer[64 * 1024];
-	struct stream *s = arg;
-	ssize_t n;
-
-	while ((n = stream_read(s, buffer, sizeof(buffer))) > 0)
-		;
-	return n == -ECANCELED ? 0 : (int) n;
-}
-
-/* While a flood runs through the relay, everybody else gets a turn after each budget of it. */
-static int flood_and_others(struct scene *s)
-{
-	TASK_GROUP(flood, GROUP_EACH);
-	assert_int_equal(task_spawn(&flood, "writer", write_for_ever, s->client, NULL), 0);
-	assert_int_equal(task_spawn(&flood, "reader", read_for_ever, s->upstream, NULL), 0);
-
-	for (int turns = 0; turns < 500; turns++) {
-		uint64_t before = s->relay.task->received_bytes;
-
-		assert_int_equal(task_yield(), 0);
-		assert_in_range(s->relay.task->received_bytes - before, 0, 256 * 1024);
-	}
-	assert_true(s->relay.task->received_bytes > 1024 * 1024);
-	group_close(&flood);
+	assert_true(s->client->sent_bytes > 192 * 1024);
+	assert_int_equal(task_yield(), 0);
+	assert_in_range(s->relay.task->received_bytes, 1, 192 * 1024);
 	task_cancel(s->relay);
 	return 0;
 }
 
-static void a_flood_gives_way_to_others(void **unused)
+static void a_relay_with_much_to_do_gives_way_to_others(void **unused)
 {
 	(void) unused;
-	play(&(struct play) { .script = flood_and_others, .expected = -ECANCELED });
+	play(&(struct play) { .script = many_bytes_at_once, .unix_sockets = true, .expected = -ECANCELED });
 }
 
 /* -- accounts -- */
@@ -716,7 +726,7 @@ static void waits_are_charged_to_who_was_waited_for(void **unused)
 /* -- many bytes -- */
 
 #define MANY_BYTES (1024 * 1024)
-#define MANY_SINGLE_BYTES (128 * 1024)
+#define MANY_SINGLE_BYTES (32 * 1024)
 
 struct transfer {
 	struct stream *from, *to;
@@ -868,7 +878,10 @@ static int conversation(void *arg)
 static void nothing_is_left_wherever_it_is_cancelled_or_timed_out(void **unused)
 {
 	const struct harness_scenario tcp = { .body = conversation, .arg = &(struct play) { .script = NULL } };
-	const struct harness_scenario local = { .body = conversation, .arg = &(struct play) { .unix_sockets = true } };
+	const struct harness_scenario local = {
+		.body = conversation,
+		.arg = &(struct play) { .unix_sockets = true },
+	};
 
 	(void) unused;
 	assert_true(harness_torture(&tcp) > 3);
@@ -902,7 +915,7 @@ int main(void)
 		cmocka_unit_test(a_changed_limit_takes_hold_at_the_next_byte),
 		cmocka_unit_test(a_slow_reader_costs_one_buffer_and_stops_the_writer),
 		cmocka_unit_test(a_relay_short_of_buffers_goes_on_when_there_are_some),
-		cmocka_unit_test(a_flood_gives_way_to_others),
+		cmocka_unit_test(a_relay_with_much_to_do_gives_way_to_others),
 		cmocka_unit_test(waits_are_charged_to_who_was_waited_for),
 		cmocka_unit_test(many_bytes_each_way_at_once_arrive_byte_for_byte),
 		cmocka_unit_test(nothing_is_left_wherever_it_is_cancelled_or_timed_out),

@@ -6,7 +6,7 @@
 #include "net/fd.h"
 #include "net/listener.h"
 #include "service/upstream.h"
-#include "support/harness.h"
+#include "tests/support/harness.h"
 
 #include <fcntl.h>
 #include <setjmp.h>
@@ -65,7 +65,8 @@ static ssize_t hear_some(struct talk *t, struct stream *s)
 
 	if (n <= 0)
 		return n;
-	if (t->hear && (t->heard_bytes + (size_t) n > strlen(t->hear) || memcmp(buffer, t->hear + t->heard_bytes, (size_t) n) != 0))
+	if (t->hear && (t->heard_bytes + (size_t) n > strlen(t->hear) ||
+			memcmp(buffer, t->hear + t->heard_bytes, (size_t) n) != 0))
 		t->wrong = true;
 	t->heard_bytes += (size_t) n;
 	return n;
@@ -228,12 +229,13 @@ static int proxy_body(void *arg)
 
 /* -- scenarios -- */
 
-static const char http_request[] = "GET / HTTP/1.1\r\nHost: a\r\n\r\n"
-				   "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello"
-				   "GET /bytes/20k HTTP/1.1\r\nHost: a\r\n\r\n"
-				   "GET /delay/10ms HTTP/1.1\r\nHost: a\r\n\r\n"
-				   "POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n"
-				   "GET /drip?bytes=3&duration=30ms HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+static const char http_request[] =
+	"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
+	"POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello"
+	"GET /bytes/20k HTTP/1.1\r\nHost: a\r\n\r\n"
+	"GET /delay/10ms HTTP/1.1\r\nHost: a\r\n\r\n"
+	"POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n"
+	"GET /drip?bytes=3&duration=30ms HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
 
 static void before_talk(void *arg)
 {
@@ -251,12 +253,16 @@ static void never_wrong(void *arg, int result)
 	assert_false(t->wrong);
 }
 
-static struct talk echo_talk = { .type = "echo", .say = "hello world", .say_bytes = 11, .hear = "hello world", .in_turns = true };
+static struct talk echo_talk = {
+	.type = "echo", .say = "hello world", .say_bytes = 11, .hear = "hello world", .in_turns = true,
+};
 static struct talk discard_talk = { .type = "discard", .say = "hello world", .say_bytes = 11, .hear = "" };
 static struct talk daytime_talk = { .type = "daytime", .say = "" };
 static struct talk time_talk = { .type = "time", .say = "" };
 static struct talk http_talk = { .type = "http", .say = http_request, .say_bytes = sizeof(http_request) - 1 };
-static struct talk proxy_talk = { .say = "hello world", .say_bytes = 11, .hear = "hello world", .in_turns = true };
+static struct talk proxy_talk = {
+	.say = "hello world", .say_bytes = 11, .hear = "hello world", .in_turns = true,
+};
 
 static void run_undisturbed(task_fn *body, struct talk *t)
 {

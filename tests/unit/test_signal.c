@@ -101,7 +101,7 @@ static int waits(void *arg)
 static void a_task_waits_for_it_like_for_anything_else(void **state)
 {
 	(void) state;
-	assert_int_equal(harness_run(waits, NULL), 0);
+	assert_int_equal(harness_run_each_backend(waits, NULL), 0);
 	unblock();
 }
 

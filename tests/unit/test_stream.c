@@ -296,7 +296,8 @@ static int write_in_parts(void *arg)
 	for (size_t i = 0; i < MANY_BYTES; i++)
 		bytes[i] = (char) (i % 251);
 	struct iovec parts[] = {
-		{ bytes, 0 }, { bytes, 1 }, { bytes + 1, 99999 }, { NULL, 0 }, { bytes + 100000, 100000 }, { bytes, 0 },
+		{ bytes, 0 }, { bytes, 1 }, { bytes + 1, 99999 },
+		{ NULL, 0 },  { bytes + 100000, 100000 }, { bytes, 0 },
 	};
 
 	TASK_GROUP(group, GROUP_ALL);

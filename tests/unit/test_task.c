@@ -83,7 +83,8 @@ static int knows_itself(void *arg)
 {
 	(void) arg;
 	TASK_GROUP(g, GROUP_ALL);
-	assert_int_equal(task_spawn(&g, "a name of more than 31 letters is cut", looks_at_itself, task_self(), NULL), 0);
+	assert_int_equal(task_spawn(&g, "a name of more than 31 letters is cut", looks_at_itself, task_self(), NULL),
+			 0);
 	return group_wait(&g);
 }
 
@@ -228,9 +229,9 @@ static int listed(void *arg)
 	task_each(write_initial, NULL);
 	assert_string_equal(diary, "rab");
 	assert_int_equal(group_wait(&g), 0);
-	assert_int_equal(task_last_wait_ns(), 100 * NS_PER_MS);
+	assert_int_equal(task_waited_ns(), 100 * NS_PER_MS);
 	assert_int_equal(task_yield(), 0);
-	assert_int_equal(task_last_wait_ns(), 0);
+	assert_int_equal(task_waited_ns(), 100 * NS_PER_MS);
 	return 0;
 }
 

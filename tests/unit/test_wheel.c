@@ -134,7 +134,9 @@ static void an_empty_wheel_has_no_next_instant(void **state)
 
 static void a_timer_fires_in_its_millisecond_and_not_before(void **state)
 {
-	static const int64_t spans[] = { 0, 1, 63, 64, 65, 4095, 4096, 4097, 262143, 262144, HOUR_MS, 1000 * HOUR_MS };
+	static const int64_t spans[] = {
+		0, 1, 63, 64, 65, 4095, 4096, 4097, 262143, 262144, HOUR_MS, 1000 * HOUR_MS,
+	};
 
 	(void) state;
 	for (size_t i = 0; i < ARRAY_LENGTH(spans); i++) {
