@@ -6,6 +6,7 @@
 #include "config/config.h"
 #include "net/listener.h"
 #include "runtime/crash.h"
+#include "runtime/executor.h"
 #include "runtime/loop.h"
 #include "service/server.h"
 
@@ -19,6 +20,8 @@
 #include <unistd.h>
 
 #define SERVICE_TYPES_MAX 32
+/* How long a stop waits for jobs on background threads, such as a name server that does not answer. */
+#define EXECUTOR_GRACE_MS 2000
 
 /* Descriptors 0, 1 and 2 must be something, or a socket would become standard error. */
 static void open_standard_streams(void)
@@ -55,6 +58,11 @@ static void report_stall(const struct task *t, int64_t slice_ns)
 		log_field_number("line", t->wait_site->line);
 	}
 	log_end();
+}
+
+static void report_left_behind(const char *what, int64_t age_ms)
+{
+	log_warning("a background job did not end: %s, for %lld ms", what, (long long) age_ms);
 }
 
 static int exit_status_for(int error)
@@ -95,6 +103,7 @@ static int serve(const struct config_source *source, struct config *config)
 	}
 
 	r = loop_run("server", server_run, &options);
+	(void) executor_shutdown(EXECUTOR_GRACE_MS, report_left_behind);
 	loop_close();
 	crash_remove();
 	if (r == SERVER_FORCED)

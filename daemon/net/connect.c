@@ -35,6 +35,12 @@ static bool met_itself(int fd, const struct endpoint *peer)
 	return fd_local_endpoint(fd, &local) >= 0 && same_endpoint(&local, peer);
 }
 
+/* When the network gave up by itself: a time-out up here would be one of ours. */
+static int unlike_a_deadline(int r)
+{
+	return r == -ETIMEDOUT ? -EHOSTUNREACH : r;
+}
+
 /* 0, -EINPROGRESS or another -errno. */
 static int start(int fd, const struct sockaddr *to, socklen_t length)
 {
@@ -47,7 +53,7 @@ static int start(int fd, const struct sockaddr *to, socklen_t length)
 		if (r < 0)
 			return r;
 	}
-	return r;
+	return unlike_a_deadline(r);
 }
 
 /* Waits for a connect in progress. A wake-up may be a false one: then there is neither an error nor a peer yet. */
@@ -60,7 +66,7 @@ static int wait_until_connected(struct stream *s, struct endpoint *ret_peer)
 		io_drained(s->io, IO_WRITE);
 		r = (io_wait)(s->io, IO_WRITE);
 		if (r >= 0)
-			r = fd_connect_result(fd);
+			r = unlike_a_deadline(fd_connect_result(fd));
 		if (r < 0)
 			return r;
 		r = fd_peer_endpoint(fd, ret_peer);

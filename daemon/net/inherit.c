@@ -1,5 +1,6 @@
 #include "net/inherit.h"
 
+#include "base/ensure.h"
 #include "base/memory.h"
 #include "base/text.h"
 #include "net/fd.h"
@@ -130,6 +131,13 @@ int inherit_take(const char *name)
 		return FIRST_FD + (int) i;
 	}
 	return -ENOENT;
+}
+
+void inherit_give_back(int fd)
+{
+	ENSURE(fd >= FIRST_FD && (size_t) (fd - FIRST_FD) < inherited.count && inherited.sockets[fd - FIRST_FD].taken,
+	       "descriptor %d is given back but was not taken", fd);
+	inherited.sockets[fd - FIRST_FD].taken = false;
 }
 
 const char *const *listener_unclaimed(void)

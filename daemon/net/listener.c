@@ -105,13 +105,22 @@ static int open_descriptor(const struct address *at)
 	return fd;
 }
 
+/* A service manager's socket is not ours to close: a later listener may want it. */
+static void let_go(const struct listener *l, int fd)
+{
+	if (l->address.kind == ADDRESS_SYSTEMD)
+		inherit_give_back(fd);
+	else
+		fd_close(fd);
+}
+
 /* Takes the descriptor over in every case. */
 static int add_socket(struct listener *l, int fd)
 {
 	int r = io_new(fd, &l->sockets[l->count]);
 
 	if (r < 0) {
-		fd_close(fd);
+		let_go(l, fd);
 		return r;
 	}
 	l->count++;
@@ -181,7 +190,7 @@ struct listener *listener_free(struct listener *l)
 	remove_path(l);
 	l->closed = true;
 	for (size_t i = 0; i < l->count; i++)
-		l->sockets[i] = io_free(l->sockets[i]);
+		let_go(l, io_detach(l->sockets[i]));
 	return l->users == 0 ? memory_free(l) : NULL;
 }
 

@@ -19,7 +19,8 @@ struct listener;
  * path of a Unix socket that nobody listens on any more is replaced; one that is in use is -EADDRINUSE. SYSTEMD
  * takes the inherited sockets of that name: -ENOENT when there are none. NAME is -EINVAL. -errno otherwise. */
 int listener_open(const struct address *at, struct listener **ret) _must_check_;
-/* Wakes who waits in it with -EBADF and closes it; removes the path of a Unix socket that it made. Returns NULL. */
+/* Wakes who waits in it with -EBADF and closes it; removes the path of a Unix socket that it made. Inherited sockets
+ * stay open, for the next listener of that name. Returns NULL. */
 struct listener *listener_free(struct listener *l);
 DEFINE_CLEANUP(struct listener *, listener_free)
 

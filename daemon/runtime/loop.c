@@ -2,6 +2,7 @@
 
 #include "base/ensure.h"
 #include "base/fault.h"
+#include "base/log.h"
 #include "base/memory.h"
 #include "coro/stack.h"
 #include "runtime/chunk.h"
@@ -16,6 +17,7 @@
 #include <event2/event_struct.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/select.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -125,6 +127,8 @@ int loop_event_add(struct loop_event *e, int fd, loop_event_fn *fn, void *arg)
 	int r = fault_point("epoll_ctl", ENOSPC);
 	if (r < 0)
 		return r;
+	if ((size_t) fd >= loop_max_fds())
+		return -EMFILE;
 	if (loop.edge_triggered && event_add(ev, NULL) < 0)
 		return -errno;
 	loop.events++;
@@ -232,7 +236,7 @@ static void set_alarm(int64_t at_ms)
 		return;
 	}
 
-	int64_t wait_ns = MAX(at_ms * NS_PER_MS - loop.now_ns, NS_PER_MS);
+	int64_t wait_ns = MAX(at_ms * NS_PER_MS - loop.now_ns, INT64_C(0));
 	struct timeval tv = { .tv_sec = wait_ns / NS_PER_S, .tv_usec = wait_ns % NS_PER_S / 1000 };
 
 	ENSURE(event_add(loop.timer, &tv) == 0, "libevent cannot set a timer");
@@ -296,6 +300,13 @@ static void loop_turn(void)
 
 /* -- opening, running, closing -- */
 
+/* libevent would write to standard error by itself; what failed is returned to us too. */
+static void library_says(int severity, const char *message)
+{
+	(void) severity;
+	log_debug("libevent: %s", message);
+}
+
 static struct event_base *new_base(void)
 {
 	struct event_config *config = event_config_new();
@@ -318,6 +329,7 @@ int loop_open(const struct loop_options *options)
 	if (r < 0)
 		return r;
 
+	event_set_log_callback(library_says);
 	memset(&loop, 0, sizeof(loop));
 	loop.options = *options;
 	if (loop.options.max_tasks == 0)
@@ -392,6 +404,11 @@ const struct loop_counters *loop_counters(void)
 const char *loop_backend(void)
 {
 	return event_base_get_method(loop.base);
+}
+
+size_t loop_max_fds(void)
+{
+	return strcmp(loop_backend(), "select") == 0 ? FD_SETSIZE : SIZE_MAX;
 }
 
 bool loop_is_edge_triggered(void)

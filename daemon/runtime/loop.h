@@ -44,6 +44,8 @@ const struct loop_counters *loop_counters(void);
 /* "epoll", "poll", "select": the back end in use, and whether it has edges. */
 const char *loop_backend(void);
 bool loop_is_edge_triggered(void);
+/* Descriptors from this number on cannot be waited for (-EMFILE): select(2) has room for FD_SETSIZE. */
+size_t loop_max_fds(void);
 
 /* -- for the modules of this layer -- */
 

@@ -7,8 +7,8 @@
 /* How a connection ended, in words and in HAProxy's two letters (its manual, section 8.5). */
 struct conn_end {
 	const char *words;		/* "client closed"; literal */
-	char who;	/* 'C' client, 'S' upstream, 'c' 's' their timeouts, 'L' we, 'P' rule, 'R' resource, 'K' stop */
-	char when;	/* 'R' request, 'C' connect, 'D' data, 'L' last data, '-' done */
+	char who;	/* Client, Server (upstream), c and s their timeouts, Local, Policy, Resource, Kill, - well */
+	char when;	/* Request, Connect, Data, Last data, - done */
 };
 
 struct conn {

@@ -100,7 +100,16 @@ static int plan_upstreams_and_services(struct server *s, struct plan *plan)
 	return 0;
 }
 
-static void say_cannot_listen(const struct service_config *sc, const struct address *at, int error)
+/* Who has the address? Nobody can open one that overlaps another of ours, not even when that is to be closed. */
+static const char *hint_in_use(const struct server *s, const struct address *at)
+{
+	LIST_EACH (node, &s->ports)
+		if (address_overlaps(listener_address(list_entry(node, struct port, node)->listener), at))
+			return "this daemon listens there under another address: such a change takes a restart";
+	return "another process has it: see `ss -ltnp`";
+}
+
+static void say_cannot_listen(const struct server *s, const struct service_config *sc, const struct address *at, int error)
 {
 	char address[ADDRESS_TEXT_BYTES];
 
@@ -112,7 +121,7 @@ static void say_cannot_listen(const struct service_config *sc, const struct addr
 	else
 		log_field_text("reason", strerrordesc_np(-error));
 	if (error == -EADDRINUSE)
-		log_field_text("hint", "another process has it: see `ss -ltnp`");
+		log_field_text("hint", hint_in_use(s, at));
 	if (error == -EACCES)
 		log_field_text("hint", "ports below 1024 need CAP_NET_BIND_SERVICE");
 	log_end();
@@ -133,7 +142,7 @@ static int plan_ports(struct server *s, struct plan *plan)
 				continue;
 			int r = port_new(s, at, &p);
 			if (r < 0) {
-				say_cannot_listen(sc, at, r);
+				say_cannot_listen(s, sc, at, r);
 				return r;
 			}
 			list_append(&plan->ports, &p->node);
@@ -155,7 +164,7 @@ static uint64_t affordable_connections(const struct config *config)
 		ports += config->services[i].listen.count;
 	}
 
-	size_t limit = fd_limit();
+	size_t limit = MIN(fd_limit(), loop_max_fds());
 	size_t reserved = RESERVED_FDS + ports;
 	uint64_t by_fds = limit > reserved ? (limit - reserved) / fds_each : 1;
 	return MIN(MAX(by_fds, UINT64_C(1)), (uint64_t) stack_limit());
@@ -181,7 +190,10 @@ static void apply_daemon_options(struct server *s, const struct config *config)
 {
 	struct executor_options executor = { .threads = (unsigned) config->daemon.offload_threads };
 
-	semaphore_resize(&s->slots, effective_max_connections(config));
+	uint64_t connections = effective_max_connections(config);
+
+	semaphore_resize(&s->slots, connections);
+	chunk_set_limit(BUFFERS_PER_CONNECTION * connections);
 	loop_set_stall_warn(config->daemon.stall_warn_ms);
 	executor_configure(&executor);
 	log_open(config->daemon.log, config->daemon.log_level);

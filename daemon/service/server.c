@@ -75,8 +75,10 @@ static void say_serving(const struct server *s)
 	if (!log_is_on(LOG_LEVEL_NOTICE))
 		return;
 
-	char memory[64];
-	snprintf(memory, sizeof(memory), "%zu MiB when idle", s->slots.limit * IDLE_CONNECTION_BYTES >> 20);
+	char memory[128];
+	snprintf(memory, sizeof(memory), "%zu MiB idle, at most %zu MiB with all buffers full",
+		 s->slots.limit * IDLE_CONNECTION_BYTES >> 20,
+		 s->slots.limit * (IDLE_CONNECTION_BYTES + BUFFERS_PER_CONNECTION * CHUNK_BYTES) >> 20);
 	log_begin(LOG_LEVEL_NOTICE, "serving");
 	log_field_number("max_connections", (int64_t) s->slots.limit);
 	log_field_text("memory", memory);

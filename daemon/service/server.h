@@ -24,6 +24,9 @@ int server_run(void *arg);
 
 /* -- between the three files -- */
 
+/* A connection holds one buffer each way at most, so nobody who fills his can stop the others. */
+#define BUFFERS_PER_CONNECTION 2
+
 struct server {
 	const struct server_options *options;
 	struct config *config;

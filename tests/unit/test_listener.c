@@ -576,11 +576,19 @@ static int take_by_name(void *arg)
 		fd_close(fd);
 		fd_close(clients[i]);
 	}
-	listener_free(l);
-	MUST(fcntl(5, F_GETFD) < 0);
 
-	l = NULL;
-	MUST(listener_open(&web, &l) == -ENOENT);
+	struct listener *second = NULL;
+	MUST(listener_open(&web, &second) == -ENOENT);
+
+	/* Given back, they can be taken again, after a reload that failed for instance. */
+	listener_free(l);
+	MUST(listener_open(&web, &second) == 0);
+	MUST(listener_fd(second) == 3);
+	int client = dial("127.0.0.1", (uint16_t) port_of_descriptor(5));
+	MUST((fd = listener_accept(second, &peer)) >= 0);
+	fd_close(fd);
+	fd_close(client);
+	listener_free(second);
 	return 0;
 }
 
