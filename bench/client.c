@@ -286,6 +286,7 @@ static int swarm_prepare(struct swarm *s, const struct options *o)
 		c->fd = -1;
 		s->closed[s->closed_count++] = c;
 	}
+	swarm_watch_server(s, &s->server_at_start);
 	s->now_ns = s->progress_ns = clock_now_ns();
 	return o->mode->prepare(s);
 }

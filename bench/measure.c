@@ -2,7 +2,7 @@
 
 #include <stdio.h>
 
-static void swarm_watch_server(const struct swarm *s, struct process_use *ret)
+void swarm_watch_server(const struct swarm *s, struct process_use *ret)
 {
 	if (s->options->server && process_use(s->options->server, ret) < 0)
 		*ret = (struct process_use){0};
@@ -24,7 +24,8 @@ void swarm_measure_end(struct swarm *s)
 	swarm_watch_server(s, &s->server_after);
 }
 
-static void swarm_report_server(const struct swarm *s, struct report *r, const char *unit, double units)
+static void swarm_report_server(const struct swarm *s, struct report *r, const char *unit, double units,
+				double seconds)
 {
 	int64_t cpu_ns = s->server_after.cpu_ns - s->server_before.cpu_ns;
 	char what[64];
@@ -32,6 +33,7 @@ static void swarm_report_server(const struct swarm *s, struct report *r, const c
 	if (!s->options->server || !s->server_after.threads)
 		return;
 	report_number(r, "server_cpu_seconds", (double) cpu_ns / 1e9, "s");
+	report_number(r, "server_busy_percent", seconds > 0 ? (double) cpu_ns / 1e7 / seconds : 0, "% of a processor");
 	report_count(r, "server_threads", s->server_after.threads, "");
 	if (units <= 0)
 		return;
@@ -49,11 +51,21 @@ void swarm_report(struct swarm *s, struct report *r, const char *unit)
 	report_number(r, "seconds", seconds, "s");
 	report_count(r, "units", s->units, unit);
 	report_number(r, "units_per_second", seconds > 0 ? (double) s->units / seconds : 0, "/s");
-	swarm_report_server(s, r, unit, (double) s->units);
+	swarm_report_server(s, r, unit, (double) s->units, seconds);
 	report_count(r, "checked_bytes", s->received_bytes, "bytes");
 	report_count(r, "opened", s->opened, "connections");
 	report_count(r, "failed", s->failed, "connections");
 	report_count(r, "mismatched", s->mismatched, "of these");
+}
+
+void swarm_report_memory(struct swarm *s, struct report *r)
+{
+	int64_t grown = (int64_t) s->server_after.memory_bytes - (int64_t) s->server_at_start.memory_bytes;
+
+	if (!s->options->server || !s->server_after.threads)
+		return;
+	report_count(r, "server_memory_bytes", s->server_after.memory_bytes, "bytes");
+	report_number(r, "server_bytes_per_connection", (double) grown / (double) s->options->connections, "bytes");
 }
 
 void swarm_report_latency(struct swarm *s, struct report *r)

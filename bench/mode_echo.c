@@ -120,6 +120,7 @@ static void echo_report(struct swarm *s, struct report *r)
 	if (s->all_answered_ns)
 		report_number(r, "all_answered_ms", (double) (s->all_answered_ns - s->opened_ns) / 1e6,
 			      "ms until each connection had an answer");
+	swarm_report_memory(s, r);
 	swarm_report_latency(s, r);
 }
 

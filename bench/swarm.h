@@ -84,7 +84,8 @@ struct swarm {
 	uint64_t units, units_before; /* messages, bytes, connections */
 	uint64_t checked;             /* connections that were answered, of the present round */
 	int64_t opened_ns, all_answered_ns;
-	struct process_use server_before, server_after;
+	struct process_use server_at_start, server_before, server_after, server_woken;
+	struct client *waking; /* idle: the one that is asked again */
 	unsigned char buffer[256 * 1024];
 };
 
@@ -97,9 +98,13 @@ void swarm_done(struct swarm *s);
 /* Begin and end of what is measured: the clock, and the server's use. */
 void swarm_measure_begin(struct swarm *s);
 void swarm_measure_end(struct swarm *s);
+/* Looks at the server, if there is one to look at. */
+void swarm_watch_server(const struct swarm *s, struct process_use *ret);
 /* What is the same for all modes: seconds, units and their rate, the server's time for each, failures. */
 void swarm_report(struct swarm *s, struct report *r, const char *unit);
 void swarm_report_latency(struct swarm *s, struct report *r);
+/* By how much the server has grown from the first connection to the end of what was measured. */
+void swarm_report_memory(struct swarm *s, struct report *r);
 /* The client of that slot, for loops over all. */
 #define SWARM_EACH(c, s) for (struct client *c = (s)->clients; c < (s)->clients + (s)->options->connections; c++)
 

@@ -82,6 +82,13 @@ static int exit_status_for(int error)
 	}
 }
 
+/* For failures that nobody below has named. */
+static int cannot_start(int error)
+{
+	log_error("cannot start: %s", strerrordesc_np(-error));
+	return EX_OSERR;
+}
+
 static int serve(const struct config_source *source, struct config *config)
 {
 	struct server_options options = {
@@ -97,10 +104,8 @@ static int serve(const struct config_source *source, struct config *config)
 		r = crash_install();
 	if (r >= 0)
 		r = loop_open(&loop);
-	if (r < 0) {
-		log_error("cannot start: %s", strerrordesc_np(-r));
-		return EX_OSERR;
-	}
+	if (r < 0)
+		return cannot_start(r);
 
 	r = loop_run("server", server_run, &options);
 	(void) executor_shutdown(EXECUTOR_GRACE_MS, report_left_behind);
@@ -108,6 +113,8 @@ static int serve(const struct config_source *source, struct config *config)
 	crash_remove();
 	if (r == SERVER_FORCED)
 		return EXIT_FAILURE;
+	if (r < 0)
+		(void) cannot_start(r);
 	/* The file was read, so what is missing is a socket, a directory or a user that it names. */
 	return r == -ENOENT || r == -EINVAL ? EX_CONFIG : exit_status_for(r);
 }
@@ -117,6 +124,8 @@ static int with_config(const struct command_line *line, const struct config_sour
 	_cleanup_(config_unrefp) struct config *config = NULL;
 
 	int r = config_load(source, stderr, &config);
+	if (r == -ENOMEM)
+		return cannot_start(r);
 	if (r < 0)
 		return exit_status_for(r);
 
@@ -179,6 +188,6 @@ int main(int argc, char **argv)
 
 	int r = command_line_parse(argc, argv, types, type_count, stderr, &line);
 	if (r == -ENOMEM)
-		return EX_OSERR;
+		return cannot_start(r);
 	return r < 0 ? EX_USAGE : run(&line, types, type_count);
 }

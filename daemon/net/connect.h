@@ -10,8 +10,8 @@
  * Bounded by the deadline scopes around it: each address but the last gets an equal share of the time that is
  * left, so one that swallows packets does not use it up. 0; -errno of the last address tried; -ENOENT for a name
  * that does not exist; -EHOSTUNREACH also when the name servers do not answer and when the kernel's own patience
- * ends; -EINVAL for an address that only listens; -EAGAIN never. A TCP connection that met itself (same address and port at both ends, RFC 9293 section
- * 3.5) is -ECONNREFUSED. *ret_peer (may be NULL) is where it got through. */
+ * ends; -EINVAL for an address that only listens; -EAGAIN never. A TCP connection that met itself (same address
+ * and port at both ends, RFC 9293 section 3.5) is -ECONNREFUSED. *ret_peer (may be NULL) is where it got through. */
 #define connect_stream(to, cache, ret_peer, ret) AWAIT(connect_stream, (to, cache, ret_peer, ret))
 int (connect_stream)(const struct address *to, struct resolve_cache *cache, struct endpoint *ret_peer,
 		     struct stream **ret) _must_check_;

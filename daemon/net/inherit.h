@@ -1,6 +1,7 @@
 /* inherit.h - the sockets that came with the process, for listener.c.
  *
- * They stay open for the life of the process, as they do at the service manager: what a listener gives back can be taken again.
+ * They stay open for the life of the process, as they do at the service manager: what a listener gives back can be
+ * taken again.
  */
 #pragma once
 

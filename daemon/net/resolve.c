@@ -67,7 +67,7 @@ static int error_from_eai(int eai, int system_error)
 	case EAI_MEMORY:
 		return -ENOMEM;
 	case EAI_SYSTEM:
-		/* A time-out up here would be one of ours; and the C library does not always say which error it was. */
+		/* A time-out up here would be one of ours; and the C library does not always say which error. */
 		return system_error == ETIMEDOUT || system_error == 0 ? -EAGAIN : -system_error;
 	default:
 		return -EINVAL;

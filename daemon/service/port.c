@@ -157,7 +157,8 @@ struct port *port_free(struct port *p)
 
 void port_free_all(struct list *ports)
 {
-	/* All at once: freeing one suspends, and the others would accept meanwhile, maybe for a service that they never got. */
+	/* All at once: freeing one suspends, and the others would accept meanwhile, maybe for a service that
+	 * they never got. */
 	LIST_EACH (node, ports)
 		group_cancel(&list_entry(node, struct port, node)->group);
 	while (!list_is_empty(ports))

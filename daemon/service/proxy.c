@@ -125,7 +125,7 @@ int proxy_handle(struct conn *c)
 {
 	_cleanup_(upstream_unrefp) struct upstream *u = upstream_ref(c->service->upstream);
 	_cleanup_(stream_freep) struct stream *stream = NULL;
-	struct upstream_server *server;
+	struct upstream_server *server = NULL;
 
 	int r = proxy_connect(c, u, &server, &stream);
 	if (r < 0)

@@ -109,7 +109,8 @@ static const char *hint_in_use(const struct server *s, const struct address *at)
 	return "another process has it: see `ss -ltnp`";
 }
 
-static void say_cannot_listen(const struct server *s, const struct service_config *sc, const struct address *at, int error)
+static void say_cannot_listen(const struct server *s, const struct service_config *sc, const struct address *at,
+			      int error)
 {
 	char address[ADDRESS_TEXT_BYTES];
 

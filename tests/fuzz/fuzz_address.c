@@ -166,10 +166,13 @@ static void check_escape(const char *bytes, size_t length)
 		n = text_utf8_length(whole + at, full - at);
 		ENSURE(n > 1 || (n == 1 && whole[at] >= ' ' && whole[at] != 0x7f), "\\x%02x is not escaped",
 		       (unsigned char) whole[at]);
+		ENSURE(n != 2 || (unsigned char) whole[at] != 0xc2 || (unsigned char) whole[at + 1] >= 0xa0,
+		       "a control character of ISO 6429 is not escaped");
 	}
 	for (size_t size = 1; size <= MIN(full, (size_t) 24); size++) {
 		cut = text_escape(bytes, length, part, size);
-		ENSURE(cut < size && part[cut] == '\0' && memcmp(part, whole, cut) == 0, "cut at %zu: %s", size, part);
+		ENSURE(cut < size && part[cut] == '\0' && memcmp(part, whole, cut) == 0, "cut at %zu: %s", size,
+		       part);
 	}
 	free(whole);
 	free(part);

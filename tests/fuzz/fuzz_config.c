@@ -1,8 +1,8 @@
 /* fuzz_config.c - any file is a configuration or is refused in words, and a dump is as good as what it was made from.
  *
  * The input is the file. Lines at its beginning that start with '%' are settings of the command line instead:
- * `%daemon.log_level=debug`. The file stands in a folder of its own, alone, and cannot reach others: an input that includes
- * a path which leaves the folder is passed over.
+ * `%daemon.log_level=debug`. The file stands in a folder of its own, alone, and cannot reach others: an input that
+ * includes a path which leaves the folder is passed over.
  */
 
 #include "tests/fuzz/fuzz.h"

@@ -1,8 +1,8 @@
 /* fuzz_http.c - a request and a chunked body mean the same however the network has cut them.
  *
- * The input is what a client sends: the parser of heads gets it, then the decoder of bodies what is behind a head that
- * announces one, and all of it once more from its first byte. Each piece is a copy of its own size, so that a read behind it
- * is seen.
+ * The input is what a client sends: the parser of heads gets it, then the decoder of bodies what is behind a head
+ * that announces one, and all of it once more from its first byte. Each piece is a copy of its own size, so that a
+ * read behind it is seen.
  */
 
 #include "tests/fuzz/fuzz.h"
@@ -13,6 +13,7 @@
 #include "service/http_parse.h"
 #include "service/http_target.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -79,7 +80,7 @@ static void check_same_request(const struct http_request *a, const struct http_r
 	       "the fields say something else");
 }
 
-/* Gives the head in growing copies, `longest` bytes more at most each time; the verdict has to be that of the whole. */
+/* Gives the head in growing copies, each at most `longest` bytes longer; the verdict has to be that of the whole. */
 static void check_head_split(const char *bytes, size_t length, const struct http_request *whole,
 			     enum http_verdict verdict, size_t longest)
 {
@@ -104,6 +105,15 @@ static void check_head_split(const char *bytes, size_t length, const struct http
 		       q.status, q.why, whole->status, whole->why);
 }
 
+/* Every line ends with CR LF, and neither stands anywhere else. */
+static void check_line_ends(const char *bytes, size_t length)
+{
+	for (size_t i = 0; i < length; i++) {
+		ENSURE(bytes[i] != '\r' || (i + 1 < length && bytes[i + 1] == '\n'), "a CR without LF at %zu", i);
+		ENSURE(bytes[i] != '\n' || (i > 0 && bytes[i - 1] == '\r'), "an LF without CR at %zu", i);
+	}
+}
+
 static size_t count_hosts(const char *head, size_t length)
 {
 	size_t count = 0;
@@ -125,8 +135,8 @@ static void check_accepted(const struct http_request *q, const char *head, size_
 	       q->head_bytes);
 	ENSURE(memcmp(head + q->head_bytes - 4, "\r\n\r\n", 4) == 0, "a head without its empty line");
 	for (size_t i = 0; i < q->head_bytes; i++)
-		ENSURE(head[i] && (head[i] != '\r' || head[i + 1] == '\n') && (head[i] != '\n' || head[i - 1] == '\r'),
-		       "a NUL or half an end of a line at %zu", i);
+		ENSURE(head[i], "a NUL at %zu", i);
+	check_line_ends(head, q->head_bytes);
 	ENSURE(!q->chunked || !q->has_length, "two lengths of one body");
 	ENSURE(!q->chunked || q->minor > 0, "HTTP/1.0 knows no chunks");
 	ENSURE(count_hosts(head, q->head_bytes) <= 1, "two hosts");
@@ -179,17 +189,23 @@ static size_t check_head(const char *bytes, size_t length, bool *ret_chunked)
 struct decoded {
 	enum http_verdict verdict;
 	const char *why;
-	size_t used, content_bytes;
-	char *content;
+	size_t used, content_bytes, coding_bytes;
+	char *content, *coding;
 };
+
+static void decoded_done(struct decoded *d)
+{
+	free(d->content);
+	free(d->coding);
+}
 
 static struct decoded decode(const char *bytes, size_t length, size_t longest)
 {
 	struct splits s = splits_of(bytes, length, longest);
-	struct decoded d = { .content = malloc(MAX(length, (size_t) 1)) };
+	struct decoded d = { .content = malloc(length + 1), .coding = malloc(length + 1) };
 	struct http_chunked state;
 
-	ENSURE(d.content, "no memory");
+	ENSURE(d.content && d.coding, "no memory");
 	http_chunked_init(&state);
 	while (d.verdict == HTTP_MORE && d.used < length) {
 		size_t piece = MIN(next_piece(&s), length - d.used), at = 0;
@@ -199,7 +215,10 @@ static struct decoded decode(const char *bytes, size_t length, size_t longest)
 			size_t used, content;
 
 			d.verdict = http_chunked_next(&state, exact + at, piece - at, &used, &content);
-			ENSURE(used > 0 && used <= piece - at && content <= used, "%zu used, %zu content", used, content);
+			ENSURE(used > 0 && used <= piece - at && content <= used, "%zu used, %zu content", used,
+			       content);
+			memcpy(d.coding + d.coding_bytes, exact + at, used - content);
+			d.coding_bytes += used - content;
 			at += used;
 			memcpy(d.content + d.content_bytes, exact + at - content, content);
 			d.content_bytes += content;
@@ -221,7 +240,7 @@ static void check_body_split(const char *bytes, size_t length, const struct deco
 	ENSURE(d.used == whole->used, "split, %zu bytes are used, and %zu of the whole", d.used, whole->used);
 	ENSURE(d.content_bytes == whole->content_bytes && memcmp(d.content, whole->content, d.content_bytes) == 0,
 	       "split, the content is another one");
-	free(d.content);
+	decoded_done(&d);
 }
 
 static void check_body(const char *bytes, size_t length)
@@ -230,11 +249,39 @@ static void check_body(const char *bytes, size_t length)
 
 	ENSURE((whole.verdict == HTTP_REFUSED) == (whole.why != NULL), "refused without a word");
 	ENSURE(whole.verdict != HTTP_MORE || whole.used == length, "%zu of %zu bytes used", whole.used, length);
-	ENSURE(whole.verdict != HTTP_DONE || whole.used >= whole.content_bytes + 5, "an end without its mark");
+	if (whole.verdict == HTTP_DONE)
+		check_line_ends(whole.coding, whole.coding_bytes);
 	check_body_split(bytes, length, &whole, 1);
 	check_body_split(bytes, length, &whole, 7);
 	check_body_split(bytes, length, &whole, 100);
-	free(whole.content);
+	decoded_done(&whole);
+}
+
+/* Any bytes can be the content: cut into chunks, they come out as they were. */
+static void check_content(const char *bytes, size_t length)
+{
+	struct splits s = splits_of(bytes, length, 100);
+	char *coding = malloc(64 + length * 8);
+	struct decoded d;
+	size_t made = 0;
+
+	ENSURE(coding, "no memory");
+	for (size_t at = 0, piece; at < length; at += piece) {
+		piece = MIN(next_piece(&s), length - at);
+		made += (size_t) sprintf(coding + made, piece % 2 ? "%zx\r\n" : "%03zX;x\r\n", piece);
+		memcpy(coding + made, bytes + at, piece);
+		made += piece;
+		made += (size_t) sprintf(coding + made, "\r\n");
+	}
+	made += (size_t) sprintf(coding + made, "0\r\nx: y\r\n\r\n");
+
+	d = decode(coding, made, 30);
+	ENSURE(d.verdict == HTTP_DONE || made > HTTP_EXTENSIONS_BYTES, "good chunks are refused: %s", d.why);
+	if (d.verdict == HTTP_DONE)
+		ENSURE(d.used == made && d.content_bytes == length && memcmp(d.content, bytes, length) == 0,
+		       "the content is another one");
+	decoded_done(&d);
+	free(coding);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -246,6 +293,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (head > 0 && chunked)
 		check_body(bytes + head, size - head);
 	check_body(bytes, size);
+	check_content(bytes, size);
 	free(bytes);
 	return 0;
 }

@@ -1,7 +1,7 @@
 /* replay.c - gives a fuzz target the inputs that are kept, one after the other. Speaks TAP.
  *
- * replay_TARGET [FILE...]: those files, or else all of the target's corpora. A promise that is broken ends the program:
- * the line before says which file it was.
+ * replay_TARGET [FILE...]: those files, or else all of the target's corpora. A promise that is broken ends the
+ * program: the line before says which file it was.
  */
 
 #include "tests/fuzz/fuzz.h"

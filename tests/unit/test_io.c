@@ -7,6 +7,8 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <sys/select.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -619,6 +621,43 @@ static int conversation(void *arg)
 	return r < 0 ? r : asks(a);
 }
 
+#define MANY_FDS (FD_SETSIZE + 8)
+
+static int too_high_for_select(void *arg)
+{
+	struct io *i = NULL;
+	int ends[2];
+
+	(void) arg;
+	harness_socketpair(ends);
+	int high = fcntl(ends[0], F_DUPFD_CLOEXEC, FD_SETSIZE);
+	assert_true(high >= FD_SETSIZE);
+	if (loop_max_fds() == SIZE_MAX) {
+		assert_int_equal(io_new(high, &i), 0);
+		assert_int_equal(io_detach(i), high);
+	} else {
+		assert_int_equal(io_new(high, &i), -EMFILE);
+	}
+	close(high);
+	close(ends[0]);
+	close(ends[1]);
+	return 0;
+}
+
+static void a_descriptor_that_select_has_no_room_for_is_refused(void **state)
+{
+	struct rlimit before, raised;
+
+	(void) state;
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+	if (before.rlim_max < MANY_FDS)
+		skip();
+	raised = (struct rlimit) { MAX(before.rlim_cur, (rlim_t) MANY_FDS), before.rlim_max };
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &raised), 0);
+	assert_int_equal(harness_run_each_backend(too_high_for_select, NULL), 0);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+}
+
 static void a_conversation_leaks_nothing_wherever_it_is_broken_off(void **state)
 {
 	struct harness_scenario s = { .body = conversation };
@@ -645,6 +684,7 @@ int main(void)
 		cmocka_unit_test(a_quiet_descriptor_gets_one_confirming_look),
 		cmocka_unit_test(the_confirming_look_is_one_timer_and_ends_by_itself),
 		cmocka_unit_test(what_epoll_refuses_stays_the_callers),
+		cmocka_unit_test(a_descriptor_that_select_has_no_room_for_is_refused),
 		cmocka_unit_test(a_conversation_leaks_nothing_wherever_it_is_broken_off),
 	};
 

@@ -151,8 +151,10 @@ static int accepts_both_families(void *arg)
 static void a_port_alone_listens_on_both_families(void **unused)
 {
 	(void) unused;
-	if (!has_ipv6())
+	if (!has_ipv6()) {
+		print_message("there is no IPv6 here\n");
 		skip();
+	}
 	run(accepts_both_families);
 }
 
@@ -190,8 +192,10 @@ static int families_apart(void *arg)
 static void an_ipv6_address_leaves_ipv4_alone(void **unused)
 {
 	(void) unused;
-	if (!has_ipv6())
+	if (!has_ipv6()) {
+		print_message("there is no IPv6 here\n");
 		skip();
+	}
 	run(families_apart);
 }
 

@@ -329,6 +329,7 @@ static void torture_faults(task_fn *body, struct talk *t)
 #else
 	(void) body;
 	(void) t;
+	print_message("needs a build with --enable-faults\n");
 	skip();
 #endif
 }

@@ -1,0 +1,14 @@
+# The yardstick: see bench/ceiling.c.
+serves="echo relay"
+
+build() {
+	program=$BUILD_DIR/bench/ceiling
+	[ -x "$program" ] || echo "$program is not built"
+}
+
+run() {
+	case $1 in
+	echo) launch "$program" echo "$2" ;;
+	relay) launch "$program" relay "$2" --to "$3" ;;
+	esac
+}

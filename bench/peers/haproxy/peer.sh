@@ -1,0 +1,46 @@
+# One thread under a master, the timeouts that Corelay has. Its own judgement decides when to splice.
+serves="relay http"
+packages="haproxy"
+
+build() {
+	program=$(PATH=$PATH:/usr/sbin command -v haproxy) || echo "haproxy is not installed"
+}
+
+run() {
+	mkdir -p "$scratch/haproxy"
+	{
+		cat <<-END
+			global
+			    nbthread 1
+			    maxconn $((($(ulimit -n) - 200) / 2))
+			defaults
+			    timeout connect 5s
+			    timeout client 1h
+			    timeout server 1h
+		END
+		"serve_$1" "$2" "${3:-}"
+	} >"$scratch/haproxy/haproxy.cfg"
+	launch "$program" -W -f "$scratch/haproxy/haproxy.cfg"
+}
+
+serve_relay() {
+	cat <<-END
+		listen front
+		    mode tcp
+		    option splice-auto
+		    bind $1 backlog 4096
+		    maxconn $((($(ulimit -n) - 200) / 2))
+		    server back $2
+	END
+}
+
+serve_http() {
+	cat <<-END
+		frontend front
+		    mode http
+		    bind $1 backlog 4096
+		    timeout http-request 10s
+		    timeout http-keep-alive 5m
+		    http-request return status 200 content-type text/plain string "$http_body\n"
+	END
+}
