@@ -209,9 +209,6 @@ static int store_listen(const char *text, struct address_list *list, struct valu
 
 	if (address_parse(text, ADDRESS_LISTEN, &address, &error) < 0)
 		return refuse(problem, text, "'%s' is not an address: %s", quote(text).text, error);
-	if (address.kind == ADDRESS_NAME)
-		return refuse(problem, text, "'%s' is a host name, to listen on it write the IP address",
-			      quote(text).text);
 	r = GROW(list, items, count, text, problem);
 	if (r < 0)
 		return r;

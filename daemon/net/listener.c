@@ -4,6 +4,7 @@
 #include "base/memory.h"
 #include "net/fd.h"
 #include "net/inherit.h"
+#include "net/resolve.h"
 
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -57,26 +58,16 @@ static int set_options(int fd, const struct address *at, int family)
 	return r;
 }
 
-/* A listening descriptor, or -errno. */
-static int open_socket(const struct address *at)
+/* A descriptor that listens at `to`, which is what `at` says or has been resolved to; or -errno. */
+static int open_socket_at(const struct address *at, const struct sockaddr *to, socklen_t length)
 {
-	struct sockaddr_storage to;
-	socklen_t length;
-	int r = address_to_sockaddr(at, &to, &length);
-
-	if (r < 0)
-		return r;
-
-	_cleanup_(fd_closep) int fd = fd_socket(to.ss_family);
+	_cleanup_(fd_closep) int fd = fd_socket(to->sa_family);
 	if (fd < 0)
 		return fd;
-	r = set_options(fd, at, to.ss_family);
+	int r = set_options(fd, at, to->sa_family);
 	if (r < 0)
 		return r;
-	if (at->kind == ADDRESS_UNIX)
-		r = bind_path(fd, at->name, (struct sockaddr *) &to, length);
-	else
-		r = fd_bind(fd, (struct sockaddr *) &to, length);
+	r = at->kind == ADDRESS_UNIX ? bind_path(fd, at->name, to, length) : fd_bind(fd, to, length);
 	if (r < 0)
 		return r;
 
@@ -86,6 +77,15 @@ static int open_socket(const struct address *at)
 	r = fd;
 	fd = -1;
 	return r;
+}
+
+static int open_socket(const struct address *at)
+{
+	struct sockaddr_storage to;
+	socklen_t length;
+	int r = address_to_sockaddr(at, &to, &length);
+
+	return r < 0 ? r : open_socket_at(at, (struct sockaddr *) &to, length);
 }
 
 static bool means_no_ipv6(int error)
@@ -157,7 +157,40 @@ static int make(struct listener *l)
 	return add_socket(l, fd);
 }
 
-int listener_open(const struct address *at, struct listener **ret)
+/* A name is all the addresses that it has; those of a family that is off here are left out. */
+static int make_by_name(struct listener *l)
+{
+	_cleanup_(memory_freep) struct resolved *found = NULL;
+	int r = (resolve_name)(l->address.name, l->address.port, &found);
+
+	if (r < 0)
+		return r == -EAGAIN ? -EHOSTUNREACH : r;
+	for (unsigned n = 0; n < found->count && l->count < LISTENER_SOCKETS; n++) {
+		struct sockaddr *to = (struct sockaddr *) &found->address[n].storage;
+		int fd = open_socket_at(&l->address, to, found->address[n].length);
+
+		if (to->sa_family == AF_INET6 && means_no_ipv6(fd))
+			continue;
+		r = fd < 0 ? fd : add_socket(l, fd);
+		if (r < 0)
+			return r;
+	}
+	return l->count > 0 ? 0 : -EADDRNOTAVAIL;
+}
+
+static int fill(struct listener *l)
+{
+	switch (l->address.kind) {
+	case ADDRESS_SYSTEMD:
+		return take_inherited(l);
+	case ADDRESS_NAME:
+		return make_by_name(l);
+	default:
+		return make(l);
+	}
+}
+
+int (listener_open)(const struct address *at, struct listener **ret)
 {
 	_cleanup_(listener_freep) struct listener *l = memory_new_object(struct listener);
 
@@ -165,7 +198,7 @@ int listener_open(const struct address *at, struct listener **ret)
 		return -ENOMEM;
 	l->address = *at;
 
-	int r = at->kind == ADDRESS_SYSTEMD ? take_inherited(l) : make(l);
+	int r = fill(l);
 	if (r < 0)
 		return r;
 	*ret = TAKE(l);

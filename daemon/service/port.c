@@ -135,13 +135,13 @@ int port_new(struct server *s, const struct address *at, struct port **ret)
 	p->server = s;
 	list_init(&p->node);
 	group_init(&p->group, "accept loop", GROUP_EACH);
-	r = task_spawn(&p->group, "accept", accept_loop, p, NULL);
-	if (r < 0) {
-		port_free(p);
-		return r;
-	}
 	*ret = p;
 	return 0;
+}
+
+int port_start(struct port *p)
+{
+	return task_spawn(&p->group, "accept", accept_loop, p, NULL);
 }
 
 struct port *port_free(struct port *p)

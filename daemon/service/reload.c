@@ -14,6 +14,9 @@
 /* Descriptors that are not connections: standard streams, epoll, eventfd, signalfd, listeners, a file being read. */
 #define RESERVED_FDS 32
 
+/* How long a start or a reload waits for the name of a listener. */
+#define LOOKUP_TIMEOUT_MS 10000
+
 /* What a new configuration needs that is not there yet: made before anything is changed, so that a failure
  * changes nothing. */
 struct plan {
@@ -119,6 +122,10 @@ static void say_cannot_listen(const struct server *s, const struct service_confi
 	log_field_text("address", address_print(at, address));
 	if (error == -ENOENT && at->kind == ADDRESS_SYSTEMD)
 		log_field_text("reason", "the service manager passed no socket of that name");
+	else if (error == -ENOENT && at->kind == ADDRESS_NAME)
+		log_field_text("reason", "there is no host of that name");
+	else if (error == -EHOSTUNREACH || error == -ETIMEDOUT)
+		log_field_text("reason", "the name servers do not answer");
 	else
 		log_field_text("reason", strerrordesc_np(-error));
 	if (error == -EADDRINUSE)
@@ -141,6 +148,7 @@ static int plan_ports(struct server *s, struct plan *plan)
 
 			if (claim_port(s, at))
 				continue;
+			DEADLINE(lookup, LOOKUP_TIMEOUT_MS);
 			int r = port_new(s, at, &p);
 			if (r < 0) {
 				say_cannot_listen(s, sc, at, r);
@@ -148,6 +156,17 @@ static int plan_ports(struct server *s, struct plan *plan)
 			}
 			list_append(&plan->ports, &p->node);
 		}
+	}
+	return 0;
+}
+
+/* From here to the end of the change nothing suspends, so the accept loops find their services when they first run. */
+static int start_ports(struct plan *plan)
+{
+	LIST_EACH (node, &plan->ports) {
+		int r = port_start(list_entry(node, struct port, node));
+		if (r < 0)
+			return r;
 	}
 	return 0;
 }
@@ -263,6 +282,8 @@ int server_apply(struct server *s, struct config *config)
 	int r = plan_upstreams_and_services(s, &plan);
 	if (r >= 0)
 		r = plan_ports(s, &plan);
+	if (r >= 0)
+		r = start_ports(&plan);
 	if (r < 0)
 		return r;
 

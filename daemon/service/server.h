@@ -53,9 +53,10 @@ struct port {
 	bool claimed;			/* reload: the new configuration wants it */
 };
 
-/* Opens the address and spawns the accept loop, which first runs when the caller suspends; service must be
- * set by then. -errno. */
+/* [suspends] for a name. Opens the address. -errno. */
 int port_new(struct server *s, const struct address *at, struct port **ret) _must_check_;
+/* Spawns the accept loop, which first runs when the caller suspends: its service must be set by then. -errno. */
+int port_start(struct port *p) _must_check_;
 /* [suspends] Ends the accept loop and closes the socket. Returns NULL. */
 struct port *port_free(struct port *p);
 /* [suspends] The same for a whole list. From the call on none of them accepts any more. */

@@ -107,22 +107,27 @@ static int run_on_backend(void *arg)
 
 int harness_run_each_backend(task_fn *body, void *arg)
 {
-	/* libevent takes the first that no variable EVENT_NO<name> forbids. */
+	/* libevent takes the first that no variable EVENT_NO<name> forbids. What is forbidden from outside stays so. */
 	static const struct {
 		const char *backend;
 		const char *forbids;
 	} backends[] = { { "epoll", "EVENT_NOEPOLL" }, { "poll", "EVENT_NOPOLL" }, { "select", NULL } };
+	bool is_forbidden[ARRAY_LENGTH(backends)];
 	int result = 0;
 
+	for (size_t i = 0; i < ARRAY_LENGTH(backends); i++)
+		is_forbidden[i] = backends[i].forbids && getenv(backends[i].forbids);
 	for (size_t i = 0; i < ARRAY_LENGTH(backends) && result >= 0; i++) {
 		struct backend_run run = { backends[i].backend, body, arg };
 
+		if (is_forbidden[i])
+			continue;
 		result = harness_run(run_on_backend, &run);
 		if (backends[i].forbids)
 			setenv(backends[i].forbids, "1", 1);
 	}
 	for (size_t i = 0; i < ARRAY_LENGTH(backends); i++)
-		if (backends[i].forbids)
+		if (backends[i].forbids && !is_forbidden[i])
 			unsetenv(backends[i].forbids);
 	return result;
 }

@@ -181,7 +181,7 @@ struct caller {
 	int fd;
 };
 
-/* Runs after the sockets were opened, and before the accept loops do. */
+/* Runs while a name is looked up: one socket is open by then, and nobody accepts yet. */
 static int call_in_between(void *arg)
 {
 	struct caller *c = arg;
@@ -195,7 +195,7 @@ static int half_of_a_plan(void *arg)
 	TASK_GROUP(connections, GROUP_EACH);
 	TASK_GROUP(callers, GROUP_EACH);
 	struct caller caller = { .port = sockets_free_port(), .fd = -1 };
-	struct address at = loopback(0);
+	struct address at = loopback(0), by_name = { .kind = ADDRESS_NAME, .name = "localhost" };
 	struct listener *taken = NULL;
 	struct sample sample;
 	struct endpoint e;
@@ -205,8 +205,8 @@ static int half_of_a_plan(void *arg)
 	assert_int_equal(listener_open(&at, &taken), 0);
 	assert_int_equal(listener_endpoint(taken, &e), 0);
 	sample_init(&sample);
-	sample_add(&sample, "first", "echo", 0);
-	sample_add(&sample, "second", "echo", caller.port);
+	sample_add(&sample, "first", "echo", caller.port);
+	sample_add(&sample, "second", "echo", 0)->listen = (struct address_list) { &by_name, 1 };
 	sample_add(&sample, "third", "echo", ntohs(e.ipv4.sin_port));
 	server_begin(&s, &connections);
 

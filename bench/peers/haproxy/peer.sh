@@ -7,12 +7,15 @@ build() {
 }
 
 run() {
+	maxpipes=256
+	maxconn=$((($(ulimit -n) - 2 * maxpipes - 200) / 2))
 	mkdir -p "$scratch/haproxy"
 	{
 		cat <<-END
 			global
 			    nbthread 1
-			    maxconn $((($(ulimit -n) - 200) / 2))
+			    maxconn $maxconn
+			    maxpipes $maxpipes
 			defaults
 			    timeout connect 5s
 			    timeout client 1h
@@ -29,7 +32,7 @@ serve_relay() {
 		    mode tcp
 		    option splice-auto
 		    bind $1 backlog 4096
-		    maxconn $((($(ulimit -n) - 200) / 2))
+		    maxconn $maxconn
 		    server back $2
 	END
 }

@@ -3,16 +3,18 @@
 serves="relay http"
 packages="nginx libnginx-mod-stream"
 
+declare -A stream_module=([relay]="load_module /usr/lib/nginx/modules/ngx_stream_module.so;")
+
 build() {
 	program=$(PATH=$PATH:/usr/sbin command -v nginx) || echo "nginx is not installed"
-	modules=/usr/lib/nginx/modules
-	[ -e $modules/ngx_stream_module.so ] || echo "its stream module is not installed"
+	[ -e /usr/lib/nginx/modules/ngx_stream_module.so ] || echo "its stream module is not installed"
 }
 
 run() {
 	mkdir -p "$scratch/nginx"
 	{
 		cat <<-END
+			${stream_module[$1]:-}
 			daemon off;
 			pid $scratch/nginx/pid;
 			error_log $scratch/nginx/error.log;
@@ -27,7 +29,6 @@ run() {
 
 serve_relay() {
 	cat <<-END
-		load_module $modules/ngx_stream_module.so;
 		stream {
 			server {
 				listen $1 backlog=4096;
