@@ -27,7 +27,7 @@ struct upstream {
 };
 
 /* The servers that one connection has tried. */
-#define UPSTREAM_SERVERS_MAX 256
+#define UPSTREAM_SERVERS_MAX 1024	/* as many as the configuration takes */
 struct upstream_tried {
 	uint64_t bits[UPSTREAM_SERVERS_MAX / 64];
 };
