@@ -113,7 +113,8 @@ static int serve(const struct config_source *source, struct config *config)
 	crash_remove();
 	if (r == SERVER_FORCED)
 		return EXIT_FAILURE;
-	/* The file was read, so what is missing is a socket, a directory or a user that it names: the log says which. */
+	/* The file was read, so what is missing is a socket, a directory or a user that it names: the log says
+	 * which. */
 	if (r == -ENOENT || r == -EINVAL)
 		return EX_CONFIG;
 	return exit_status_for(r) == EX_OSERR ? cannot_start(r) : exit_status_for(r);

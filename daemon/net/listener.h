@@ -15,11 +15,11 @@ struct listener;
 #define LISTENER_BATCH 4	/* accepts per wake-up: small batches measure faster */
 #define LISTENER_SOCKETS 8	/* inherited sockets of one name; more stay unclaimed */
 
-/* [suspends] for a NAME only, which is resolved. Binds and listens. ANY listens on both families with one IPv6 socket, or on IPv4 alone where IPv6 is off. A
- * path of a Unix socket that nobody listens on any more is replaced; one that is in use is -EADDRINUSE. SYSTEMD
- * takes the inherited sockets of that name: -ENOENT when there are none. NAME
- * listens on all the addresses that it has: -ENOENT when it does not exist, -EHOSTUNREACH when no name server answers.
- * -errno otherwise. */
+/* [suspends] for a NAME only, which is resolved. Binds and listens. ANY listens on both families with one IPv6
+ * socket, or on IPv4 alone where IPv6 is off. A path of a Unix socket that nobody listens on any more is replaced;
+ * one that is in use is -EADDRINUSE. SYSTEMD takes the inherited sockets of that name: -ENOENT when there are none.
+ * NAME listens on all the addresses that it has: -ENOENT when it does not exist, -EHOSTUNREACH when no name server
+ * answers. -errno otherwise. */
 #define listener_open(at, ret) AWAIT(listener_open, (at, ret))
 int (listener_open)(const struct address *at, struct listener **ret) _must_check_;
 /* Wakes who waits in it with -EBADF and closes it; removes the path of a Unix socket that it made. Inherited sockets

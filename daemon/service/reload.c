@@ -160,7 +160,8 @@ static int plan_ports(struct server *s, struct plan *plan)
 	return 0;
 }
 
-/* From here to the end of the change nothing suspends, so the accept loops find their services when they first run. */
+/* From here to the end of the change nothing suspends, so the accept loops find their services when they first
+ * run. */
 static int start_ports(struct plan *plan)
 {
 	LIST_EACH (node, &plan->ports) {

@@ -90,7 +90,10 @@ static void say_serving(const struct server *s)
 static int start(struct server *s)
 {
 	const struct daemon_config *d = &s->options->config->daemon;
+	const struct executor_options executor = { .threads = (unsigned) d->offload_threads };
 
+	/* First of all: a name to listen at is looked up by these threads. */
+	executor_configure(&executor);
 	int r = server_apply(s, s->options->config);
 	if (r < 0)
 		return r;

@@ -107,7 +107,7 @@ static int run_on_backend(void *arg)
 
 int harness_run_each_backend(task_fn *body, void *arg)
 {
-	/* libevent takes the first that no variable EVENT_NO<name> forbids. What is forbidden from outside stays so. */
+	/* libevent takes the first that no variable EVENT_NO<name> forbids. What was forbidden before stays so. */
 	static const struct {
 		const char *backend;
 		const char *forbids;

@@ -411,6 +411,51 @@ static void an_idle_connection_of_a_retired_service_does_not_hold_up_the_end(voi
 	unlink(r.file.path);
 }
 
+/* -- threads -- */
+
+static int nothing_to_compute(void *arg)
+{
+	(void) arg;
+	usleep(1000);	/* long enough that a second job would want a second thread */
+	return 0;
+}
+
+static int offload(void *arg)
+{
+	(void) arg;
+	return executor_run(EXECUTOR_CPU, "nothing", nothing_to_compute, NULL);
+}
+
+static int one_thread_and_a_name(void *arg)
+{
+	TASK_GROUP(g, GROUP_EACH);
+	struct executor_counters counters;
+	struct life life;
+	uint16_t port;
+
+	(void) arg;
+	life_begin(&life, &g, "echo", &port);
+	life.sample.addresses[0] = (struct address) { .kind = ADDRESS_NAME, .port = port, .name = "localhost" };
+	wait_a_moment();
+	{
+		TASK_GROUP(jobs, GROUP_ALL);
+		for (int i = 0; i < 3; i++)
+			assert_int_equal(task_spawn(&jobs, "job", offload, NULL, NULL), 0);
+		assert_int_equal(group_wait(&jobs), 0);
+	}
+	executor_counters(&counters);
+	assert_int_equal(counters.done[EXECUTOR_DNS], 1);
+	assert_int_equal(counters.threads, 1);
+	signal_and_wait(SIGTERM);
+	return life.result;
+}
+
+static void a_name_to_listen_at_does_not_start_more_threads_than_configured(void **state)
+{
+	(void) state;
+	assert_int_equal(harness_run(one_thread_and_a_name, NULL), 0);
+}
+
 /* -- fairness -- */
 
 #define FLOOD_BYTES (200 * 1024)
@@ -463,6 +508,7 @@ int main(void)
 		cmocka_unit_test(who_waits_for_one_service_keeps_nobody_from_another_and_leaves_a_record),
 		cmocka_unit_test(a_second_signal_during_the_drain_delay_is_a_forced_stop_when_it_cuts_somebody),
 		cmocka_unit_test(an_idle_connection_of_a_retired_service_does_not_hold_up_the_end),
+		cmocka_unit_test(a_name_to_listen_at_does_not_start_more_threads_than_configured),
 		cmocka_unit_test(a_client_that_floods_chargen_gets_no_more_than_its_turn),
 	};
 

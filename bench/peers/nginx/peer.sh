@@ -3,8 +3,6 @@
 serves="relay http"
 packages="nginx libnginx-mod-stream"
 
-declare -A stream_module=([relay]="load_module /usr/lib/nginx/modules/ngx_stream_module.so;")
-
 build() {
 	program=$(PATH=$PATH:/usr/sbin command -v nginx) || echo "nginx is not installed"
 	[ -e /usr/lib/nginx/modules/ngx_stream_module.so ] || echo "its stream module is not installed"
@@ -13,8 +11,8 @@ build() {
 run() {
 	mkdir -p "$scratch/nginx"
 	{
+		[ "$1" != relay ] || echo "load_module /usr/lib/nginx/modules/ngx_stream_module.so;"
 		cat <<-END
-			${stream_module[$1]:-}
 			daemon off;
 			pid $scratch/nginx/pid;
 			error_log $scratch/nginx/error.log;
