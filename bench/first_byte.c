@@ -2,8 +2,9 @@
  *
  *   first_byte ADDRESS
  *
- * Tries to connect to the address, again and again, until a byte that it sends comes back; then prints the time of day
- * in seconds. Start it first and the server next: the difference to the moment of the server's exec is what it took.
+ * Tries to connect to the address, again and again, until a byte that it sends comes back; then prints the
+ * time of day in seconds. Start it first and the server next: the difference to the moment of the server's
+ * exec is what it took.
  */
 #include "target.h"
 

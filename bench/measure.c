@@ -33,7 +33,9 @@ static void swarm_report_server(const struct swarm *s, struct report *r, const c
 	if (!s->options->server || !s->server_after.threads)
 		return;
 	report_number(r, "server_cpu_seconds", (double) cpu_ns / 1e9, "s");
-	report_number(r, "server_busy_percent", seconds > 0 ? (double) cpu_ns / 1e7 / seconds : 0, "% of a processor");
+	double busy_percent = seconds > 0 ? (double) cpu_ns / 1e7 / seconds : 0;
+
+	report_number(r, "server_busy_percent", busy_percent, "% of a processor");
 	report_count(r, "server_threads", s->server_after.threads, "");
 	if (units <= 0)
 		return;

@@ -19,8 +19,8 @@ static void idle_check(struct swarm *s, struct client *c)
 	client_send_until(s, c, c->send_limit_bytes + s->options->size_bytes);
 }
 
-/* Asks one more of those that were held, so that each one's first answer after the silence is measured by itself. False
- * when all have been asked. */
+/* Asks one more of those that were held, so that each one's first answer after the silence is measured by
+ * itself. False when all have been asked. */
 static bool idle_wake_next(struct swarm *s)
 {
 	const struct client *end = s->clients + s->options->connections;
@@ -103,7 +103,8 @@ static void idle_report(struct swarm *s, struct report *r)
 	swarm_report_memory(s, r);
 	swarm_report_latency(s, r);
 	if (s->server_woken.threads && s->histogram.count)
-		report_number(r, "server_cpu_us_per_wake", (double) woken_ns / 1e3 / (double) s->histogram.count, "us");
+		report_number(r, "server_cpu_us_per_wake", (double) woken_ns / 1e3 / (double) s->histogram.count,
+			      "us");
 }
 
 const struct mode mode_idle = {

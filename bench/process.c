@@ -78,7 +78,8 @@ static int process_add(pid_t pid, unsigned depth, struct process_use *use)
 			process_add_children(pid, entry->d_name, depth, use);
 	}
 	/* The summary is exact; the figure of statm lags behind by what each processor has not yet added up. */
-	use->memory_bytes += process_line_bytes(pid, "smaps_rollup", "Pss:") + process_line_bytes(pid, "status", "VmPTE:");
+	use->memory_bytes += process_line_bytes(pid, "smaps_rollup", "Pss:");
+	use->memory_bytes += process_line_bytes(pid, "status", "VmPTE:");
 	return 0;
 }
 

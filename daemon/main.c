@@ -136,7 +136,7 @@ static int with_config(const struct command_line *line, const struct config_sour
 		return EX_OK;
 	case COMMAND_DUMP:
 		config_dump(config, stdout);
-		return fflush(stdout) == 0 ? EX_OK : EX_IOERR;
+		return fflush(stdout) == 0 ? EX_OK : EX_OSERR;
 	default:
 		return serve(source, config);
 	}

@@ -45,7 +45,7 @@ const struct option options[] = {
 	  .standard = "30s", .min = 0, .max = DAY_MS, .reload = RELOAD_LIVE,
 	  .help = "How long open connections may finish then before they are closed; off: for ever." },
 	{ DAEMON(offload_threads), .key = "offload_threads", .type = OPTION_NUMBER,
-	  .standard = "4", .min = 1, .max = 64, .reload = RELOAD_LIVE,
+	  .standard = "4", .min = 1, .max = 64, .reload = RELOAD_RESTART,
 	  .help = "Threads for work that blocks, such as looking names up." },
 	{ DAEMON(stall_warn_ms), .key = "stall_warn", .type = OPTION_DURATION, .may_be_off = true,
 	  .standard = "50ms", .min = 1, .max = DAY_MS, .reload = RELOAD_LIVE,

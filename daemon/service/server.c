@@ -19,6 +19,10 @@ static void on_signal(struct server *s, int number)
 {
 	switch (number) {
 	case SIGHUP:
+		if (s->stop_requested) {
+			log_notice("SIGHUP: stopping, so nothing is read again");
+			return;
+		}
 		s->reload_requested = true;
 		break;
 	case SIGUSR1:
@@ -43,8 +47,11 @@ static int watch_signals(void *arg)
 
 	for (;;) {
 		int r = signals_wait(s->signals);
-		if (r < 0)
+		if (r < 0) {
+			if (r != -ECANCELED)
+				log_alert("signals are no longer seen: %s", strerrordesc_np(-r));
 			return r;
+		}
 		on_signal(s, r);
 	}
 }
@@ -165,7 +172,7 @@ static int serve(struct server *s)
 		if (r < 0)
 			return r;
 		gate_close(&s->attention);
-		if (s->reload_requested) {
+		if (s->reload_requested && !s->stop_requested) {
 			s->reload_requested = false;
 			server_reload(s);
 		}

@@ -1,4 +1,5 @@
-/* test_regress_server.c - the server as a whole, where it once broke: sockets that open and close, limits, stopping. */
+/* test_regress_server.c - the server as a whole, where it once broke: sockets that open and close, limits,
+ * stopping. */
 #include "service/server.h"
 
 #include "base/log.h"

@@ -109,7 +109,8 @@ static void no_delay(evutil_socket_t fd)
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 }
 
-static void on_accept(struct evconnlistener *listener, evutil_socket_t fd, struct sockaddr *from, int length, void *arg)
+static void on_accept(struct evconnlistener *listener, evutil_socket_t fd, struct sockaddr *from, int length,
+		      void *arg)
 {
 	struct side *client = side_new(evconnlistener_get_base(listener), fd);
 
