@@ -314,6 +314,7 @@ int swarm_run(struct swarm *s, const struct options *o)
 			return 0;
 		}
 	} while (o->mode->turn(s));
+	swarm_measure_end(s); /* it has not ended yet when every connection was lost */
 	return 0;
 }
 

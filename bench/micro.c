@@ -307,11 +307,12 @@ static int in_task(void *arg)
 
 int main(int argc, char **argv)
 {
+	const struct loop_options options = {0};
 	struct wish w = {.names = argv + 1, .count = argc - 1, .counter = instructions_open()};
 
 	int r = measure_all(&w, false);
 	if (r == 0)
-		r = loop_open(NULL);
+		r = loop_open(&options);
 	if (r == 0) {
 		r = loop_run("micro", in_task, &w);
 		loop_close();

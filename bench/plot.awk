@@ -40,7 +40,7 @@ function panel(workload, x, y,    key, s, largest, m, length_) {
 }
 
 END {
-	columns = 2; panel_width = 480; name_width = 96; bar_length = 230
+	columns = 2; panel_width = 480; name_width = 96; bar_length = 210
 	heading_height = 38; bar_step = 20; gap = 26; margin = 20
 
 	# Rows of panels, each as high as its highest.

@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"time"
 )
 
 func echo(c net.Conn) {
@@ -63,6 +64,7 @@ func serve(address string, handle func(net.Conn)) {
 		c, err := listener.Accept()
 		if err != nil {
 			log.Print(err)
+			time.Sleep(100 * time.Millisecond)
 			continue
 		}
 		go handle(c)

@@ -1,6 +1,7 @@
 # A goroutine for each connection and io.Copy, which splices between sockets; net/http.
 serves="echo relay http"
 packages="golang-go"
+unfit="many-relay: two pipes for each session that is waiting exceed the limit of descriptors"
 
 build() {
 	program=$peer_build/go-server

@@ -9,6 +9,7 @@
 #define BACKLOG 4096
 #define BUFFER_BYTES 4096
 #define STACK_BYTES (32 * 1024)
+#define RETRY_US 100000
 
 static void *serve(void *arg)
 {
@@ -51,14 +52,16 @@ int main(int argc, char **argv)
 		perror("listening");
 		return 1;
 	}
-	st_set_eventsys(ST_EVENTSYS_ALT);
-	if (st_init() < 0 || !(listener = st_netfd_open_socket(fd))) {
+	/* Debian's library is built without epoll: its other choice is select(2), which ends at 1024 descriptors. */
+	if (st_set_eventsys(ST_EVENTSYS_POLL) < 0 || st_init() < 0 || !(listener = st_netfd_open_socket(fd))) {
 		perror("st_init");
 		return 1;
 	}
 	for (;;) {
 		client = st_accept(listener, NULL, NULL, ST_UTIME_NO_TIMEOUT);
-		if (client && !st_thread_create(serve, client, 0, STACK_BYTES))
+		if (!client)
+			st_usleep(RETRY_US); /* out of descriptors, perhaps: not again and again at once */
+		else if (!st_thread_create(serve, client, 0, STACK_BYTES))
 			st_netfd_close(client);
 	}
 }

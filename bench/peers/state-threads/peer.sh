@@ -1,4 +1,4 @@
-# A coroutine for each connection, on epoll.
+# A coroutine for each connection, on poll(2): Debian's library is built without epoll.
 serves="echo"
 packages="libst-dev gcc"
 
