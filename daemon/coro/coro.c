@@ -61,7 +61,7 @@ int coro_init(struct coro *c, coro_fn *fn, void *arg)
 	c->fn = fn;
 	c->arg = arg;
 	c->started = c->finished = false;
-	switch_init(&c->context, stack->bottom, STACK_BYTES, begin);
+	switch_init(&c->context, stack->bottom, STACK_BYTES - stack_colour_bytes(stack), begin);
 	return 0;
 }
 
@@ -128,5 +128,5 @@ size_t coro_depth_bytes(const struct coro *c)
 	if (c->stack->painted)
 		return stack_painted_depth_bytes(c->stack);
 	sp = switch_sp(&c->context);
-	return sp ? (size_t) (c->stack->bottom + STACK_BYTES - sp) : 0;
+	return sp ? (size_t) (c->stack->bottom + STACK_BYTES - stack_colour_bytes(c->stack) - sp) : 0;
 }

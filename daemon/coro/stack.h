@@ -29,6 +29,18 @@ struct stack *stack_get(void) _must_check_;
 /* Takes it back. When it was used deeply its lower pages are returned to the kernel. */
 void stack_put(struct stack *s);
 
+/* How far below its end a stack is to be used from. Stacks lie at equal distances, a power of two, so their
+ * ends would all fall into the same few sets of the processor's caches and push each other out; the colour
+ * spreads them over one page. */
+#define STACK_COLOURS 56
+#define STACK_COLOUR_STEP 9		/* cache lines: what a parked handler takes, about */
+static inline size_t stack_colour_bytes(const struct stack *s)
+{
+	size_t number = (uintptr_t) s->bottom / (STACK_BYTES + STACK_GUARD_BYTES);
+
+	return number * STACK_COLOUR_STEP % STACK_COLOURS * 64;
+}
+
 /* Gives the cached slabs back to the kernel: at the end of the process, for leak checkers. All stacks
  * must have been put back. */
 void stack_pool_done(void);

@@ -245,7 +245,7 @@ static int wait_for_streams(struct relay *r)
 
 	struct io_want wants[] = { client, upstream };
 	int64_t before_ns = task_waited_ns();
-	int result = (io_wait_any)(wants, ARRAY_LENGTH(wants));
+	int result = io_park_any(wants, ARRAY_LENGTH(wants));
 	if (r->ledger)
 		*account_of(r->ledger, awaited(r, wants[0].ready, wants[1].ready)) += task_waited_ns() - before_ns;
 	return result;

@@ -123,7 +123,7 @@ int stream_try_finish(struct stream *s, unsigned *ret_want)
 static int wait_for(struct stream *s, unsigned want, int64_t *account_ns)
 {
 	int64_t before_ns = task_waited_ns();
-	int r = (io_wait)(s->io, want);
+	int r = io_park(s->io, want);
 
 	if (r != -EBADF && account_ns)
 		*account_ns += task_waited_ns() - before_ns;

@@ -226,17 +226,14 @@ static const char *words_for(const struct io_want *wants, size_t count)
 	}
 }
 
-int (io_wait_any)(struct io_want *wants, size_t count)
+int io_park_any(struct io_want *wants, size_t count)
 {
 	bool any = false;
 	bool closed = false;
-	int r = wait_enter();
 
-	if (r < 0)
-		return r;
 	for (size_t n = 0; n < count; n++)
 		wants[n].ready = 0;
-	r = look(wants, count, &any);
+	int r = look(wants, count, &any);
 	if (r < 0 || any)
 		return r;
 
@@ -262,9 +259,35 @@ int (io_wait_any)(struct io_want *wants, size_t count)
 	return closed && r >= 0 ? -EBADF : r;
 }
 
+int (io_wait_any)(struct io_want *wants, size_t count)
+{
+	int r = wait_enter();
+
+	return r < 0 ? r : io_park_any(wants, count);
+}
+
+int io_park(struct io *i, enum io_direction direction)
+{
+	if (i->closed)
+		return -EBADF;
+	if (wait_is_pending(*waiter_of(i, direction)))
+		return -EBUSY;
+	if (i->ready & direction)
+		return 0;
+
+	struct wait_token w = wait_begin(direction == IO_READ ? "readable" : "writable", i);
+	enlist(i, direction, w);
+	int r = loop_event_arm(&i->event, wanted(i));
+	if (r < 0)
+		wait_abandon(w);
+	else
+		r = wait_park(w);
+	return delist(i) && r >= 0 ? -EBADF : r;
+}
+
 int (io_wait)(struct io *i, enum io_direction direction)
 {
-	struct io_want want = { .io = i, .want = direction };
+	int r = wait_enter();
 
-	return (io_wait_any)(&want, 1);
+	return r < 0 ? r : io_park(i, direction);
 }

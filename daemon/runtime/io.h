@@ -29,6 +29,10 @@ int io_fd(const struct io *i);
 #define io_wait(i, direction) AWAIT(io_wait, (i, direction))
 int (io_wait)(struct io *i, enum io_direction direction) _must_check_;
 
+/* [suspends] The same for functions that have called wait_enter() themselves: it is not entered, nor charged,
+ * twice. */
+int io_park(struct io *i, enum io_direction direction) _must_check_;
+
 /* One park for several: until any of the wanted directions of any of the descriptors is ready. Each .ready is
  * then the mask of what is. Same results as io_wait(). */
 struct io_want {
@@ -38,6 +42,8 @@ struct io_want {
 };
 #define io_wait_any(wants, count) AWAIT(io_wait_any, (wants, count))
 int (io_wait_any)(struct io_want *wants, size_t count) _must_check_;
+/* [suspends] The same for functions that have called wait_enter() themselves, or look at nothing before they park. */
+int io_park_any(struct io_want *wants, size_t count) _must_check_;
 
 /* True while the direction is believed to be ready. */
 bool io_is_ready(const struct io *i, enum io_direction direction);

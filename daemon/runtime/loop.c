@@ -36,7 +36,6 @@ static struct {
 	bool edge_triggered;
 	struct event *timer;		/* of the wheel; set only while the loop sleeps with timers due */
 	int64_t timer_at_ms;		/* for when it is set, or FOREVER */
-	int64_t now_ns;
 	struct wheel wheel;
 	struct list ready;
 	struct task_group root;
@@ -47,14 +46,11 @@ static struct {
 
 /* -- time -- */
 
-int64_t time_now_ns(void)
-{
-	return loop.now_ns;
-}
+int64_t loop_clock_ns;
 
 int64_t time_now_ms(void)
 {
-	return loop.now_ns / NS_PER_MS;
+	return loop_clock_ns / NS_PER_MS;
 }
 
 int64_t time_read_ns(void)
@@ -62,7 +58,7 @@ int64_t time_read_ns(void)
 	struct timespec ts;
 
 	if (loop.options.virtual_clock)
-		return loop.now_ns;
+		return loop_clock_ns;
 	clock_gettime(CLOCK_MONOTONIC, &ts);
 	return ts.tv_sec * NS_PER_S + ts.tv_nsec;
 }
@@ -173,10 +169,10 @@ void loop_expect_outside(int change)
 
 void loop_account_slice(struct task *t)
 {
-	int64_t before_ns = loop.now_ns;
+	int64_t before_ns = loop_clock_ns;
 
-	loop.now_ns = time_read_ns();
-	int64_t slice_ns = loop.now_ns - before_ns;
+	loop_clock_ns = time_read_ns();
+	int64_t slice_ns = loop_clock_ns - before_ns;
 	t->run_ns += slice_ns;
 	t->longest_slice_ns = MAX(t->longest_slice_ns, slice_ns);
 	loop.counters.slices++;
@@ -236,7 +232,7 @@ static void set_alarm(int64_t at_ms)
 		return;
 	}
 
-	int64_t wait_ns = MAX(at_ms * NS_PER_MS - loop.now_ns, INT64_C(0));
+	int64_t wait_ns = MAX(at_ms * NS_PER_MS - loop_clock_ns, INT64_C(0));
 	struct timeval tv = { .tv_sec = wait_ns / NS_PER_S, .tv_usec = wait_ns % NS_PER_S / 1000 };
 
 	ENSURE(event_add(loop.timer, &tv) == 0, "libevent cannot set a timer");
@@ -256,7 +252,7 @@ static void turn_in_real_time(void)
 	if (may_sleep)
 		set_alarm(wheel_next_ms(&loop.wheel));
 	poll_sockets(may_sleep);
-	loop.now_ns = time_read_ns();
+	loop_clock_ns = time_read_ns();
 }
 
 /* Time moves only when nothing can run. Bytes on their way through the kernel are given a moment to arrive. */
@@ -284,7 +280,7 @@ static void turn_in_virtual_time(void)
 	if (next_ms == FOREVER)
 		trace_write(STDERR_FILENO);
 	ENSURE(next_ms != FOREVER, "deadlock: every task waits, and no timer is set");
-	loop.now_ns = MAX(loop.now_ns, next_ms * NS_PER_MS);
+	loop_clock_ns = MAX(loop_clock_ns, next_ms * NS_PER_MS);
 }
 
 static void loop_turn(void)
@@ -349,7 +345,7 @@ int loop_open(const struct loop_options *options)
 
 	int features = event_base_get_features(loop.base);
 	loop.edge_triggered = (features & EV_FEATURE_ET) && (features & EV_FEATURE_EARLY_CLOSE);
-	loop.now_ns = loop.options.virtual_clock ? NS_PER_S : time_read_ns();
+	loop_clock_ns = loop.options.virtual_clock ? NS_PER_S : time_read_ns();
 	wheel_init(&loop.wheel, time_now_ms());
 	signal(SIGPIPE, SIG_IGN);
 	loop.open = true;

@@ -23,7 +23,7 @@ struct task_block {
 	struct task tasks[TASKS_PER_BLOCK];
 };
 
-struct task *task_running;
+_Thread_local struct task *task_running;
 
 static struct {
 	struct task_block *blocks;

@@ -143,7 +143,7 @@ size_t task_count(void);
 void task_each(void (*fn)(const struct task *t, void *context), void *context);
 
 /* Used by the loop and the modules of this layer. */
-extern struct task *task_running;
+extern _Thread_local struct task *task_running;	/* NULL on pool threads, which run none */
 /* Runs the task until it suspends or ends, and takes it apart when it has ended. */
 void task_run_slice(struct task *t);
 /* Frees the memory that tasks are kept in. None may live. */

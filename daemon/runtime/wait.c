@@ -12,18 +12,13 @@ void wait_set_hook(void (*fn)(struct task *t))
 	hook = fn;
 }
 
-/* The sequence of a task is odd while a wait is open: begun, and not yet woken, interrupted or abandoned. */
-static bool is_open(const struct task *t, uint64_t sequence)
-{
-	return t->wait_sequence == sequence && (sequence & 1);
-}
-
 static void wait_end(struct task *t, int value)
 {
 	t->wait_sequence++;
 	t->wake_value = value;
 	if (t->state == TASK_WAITING) {
 		t->state = TASK_READY;
+		coro_prefetch(&t->coro);
 		loop_ready(t);
 	} else {
 		t->wake_pending = true;
@@ -39,12 +34,35 @@ static void suspend(struct task *t)
 	t->waited_ns += time_now_ns() - t->wait_since_ns;
 }
 
-static void must_be_able_to_suspend(const struct task *t)
+static void refuse_to_suspend(const struct task *t)
 {
 	ENSURE(!executor_is_pool_thread, "a [suspends] call on a pool thread");
 	ENSURE(t, "a [suspends] call outside of a task");
 	ENSURE(!t->no_suspend, "task %s: a [suspends] call inside a NOSUSPEND section", t->name);
 	ENSURE(!coro_is_on_main_stack(), "task %s: a [suspends] call on the main stack", t->name);
+}
+
+static inline void must_be_able_to_suspend(const struct task *t)
+{
+	if (UNLIKELY(!t || t->no_suspend || coro_is_on_main_stack()))
+		refuse_to_suspend(t);
+}
+
+/* One walk over the scopes: what deadline_check() says, the nearest instant, and whether a cancel is hidden. */
+static inline int survey(struct task *t, int64_t *ret_until_ns, bool *ret_shielded)
+{
+	int64_t until_ns = FOREVER;
+	bool shielded = false;
+
+	for (const struct deadline *d = t->deadlines; d && !shielded; d = d->outer) {
+		until_ns = MIN(until_ns, d->at_ns);
+		shielded = d->shields;
+	}
+	*ret_until_ns = until_ns;
+	*ret_shielded = shielded;
+	if (LIKELY(until_ns > time_now_ns() && (!t->cancelled || shielded)))
+		return 0;
+	return deadline_check(t, time_now_ns());
 }
 
 void wait_at(const struct wait_site *site)
@@ -74,12 +92,13 @@ int wait_enter(void)
 {
 	struct task *t = task_running;
 
+	int64_t until_ns;
+	bool shielded;
+
 	must_be_able_to_suspend(t);
-	if (t->cancelled || t->deadlines) {
-		int r = deadline_check(t, time_now_ns());
-		if (UNLIKELY(r < 0))
-			return r;
-	}
+	int r = survey(t, &until_ns, &shielded);
+	if (UNLIKELY(r < 0))
+		return r;
 	if (UNLIKELY(--t->budget_operations < 0 || t->budget_bytes <= 0))
 		return (task_yield)();
 	return 0;
@@ -106,14 +125,9 @@ struct wait_token wait_begin(const char *what, const void *object)
 
 void wait_abandon(struct wait_token w)
 {
-	if (is_open(w.task, w.sequence))
+	if (wait_is_pending(w))
 		w.task->wait_sequence++;
 	w.task->wake_pending = false;
-}
-
-bool wait_is_pending(struct wait_token w)
-{
-	return w.task && is_open(w.task, w.sequence);
 }
 
 bool wait_wake(struct wait_token w, int value)
@@ -151,7 +165,6 @@ void wait_timer_fire(struct wheel_timer *timer)
  * sleeps on. */
 static void set_timer(struct task *t)
 {
-	t->wait_until_ns = deadline_nearest_ns(t);
 	if (t->wait_until_ns == FOREVER)
 		return;
 	if (!wheel_timer_is_set(&t->timer) || t->timer.at_ms > loop_timer_ms(t->wait_until_ns))
@@ -168,16 +181,15 @@ static int park(struct wait_token w, bool uninterruptible)
 		t->wake_pending = false;
 		return t->wake_value;
 	}
-	ENSURE(is_open(t, w.sequence), "task %s parks on a stale token", t->name);
+	ENSURE(wait_is_pending(w), "task %s parks on a stale token", t->name);
 
 	if (!uninterruptible) {
-		int r = deadline_check(t, time_now_ns());
-		if (r < 0) {
+		int r = survey(t, &t->wait_until_ns, &t->shielded);
+		if (UNLIKELY(r < 0)) {
 			wait_abandon(w);
-				return r;
+			return r;
 		}
 		set_timer(t);
-		t->shielded = deadline_is_shielded(t);
 	}
 
 	t->uninterruptible = uninterruptible;

@@ -54,8 +54,12 @@ void wait_abandon(struct wait_token w);
 /* Wakes that wait with `value`. False when the token is stale or the wait has been woken already: then whoever had
  * something to hand over still has it. Never runs task code. */
 bool wait_wake(struct wait_token w, int value);
-/* True while wait_wake() would succeed. */
-bool wait_is_pending(struct wait_token w);
+/* True while wait_wake() would succeed. The sequence of a task is odd while a wait is open: begun, and not yet woken,
+ * interrupted or abandoned. */
+static inline bool wait_is_pending(struct wait_token w)
+{
+	return w.task && w.task->wait_sequence == w.sequence && (w.sequence & 1);
+}
 
 /* -- used by task_cancel() and the timers -- */
 void wait_interrupt(struct task *t, int error);
