@@ -122,11 +122,14 @@ bool coro_is_on_main_stack(void)
 size_t coro_depth_bytes(const struct coro *c)
 {
 	const char *sp;
+	size_t used_bytes;
 
 	if (!c->stack)
 		return 0;
-	if (c->stack->painted)
-		return stack_painted_depth_bytes(c->stack);
 	sp = switch_sp(&c->context);
-	return sp ? (size_t) (c->stack->bottom + STACK_BYTES - stack_colour_bytes(c->stack) - sp) : 0;
+	if (c->stack->painted)
+		used_bytes = stack_painted_depth_bytes(c->stack);
+	else
+		used_bytes = sp ? (size_t) (c->stack->bottom + STACK_BYTES - sp) : 0;
+	return used_bytes - MIN(used_bytes, stack_colour_bytes(c->stack));
 }

@@ -78,7 +78,7 @@ else
 
 	trace=$(debug -p "$daemon_pid" "${source_tasks[@]}" -ex "corelay-bt ${id:-0}")
 	if asm_only "${cases[1]}"; then
-		matches "${cases[1]}" "$trace" 'suspend .*io_wait .*stream_read_chunk .*echo_handle '
+		matches "${cases[1]}" "$trace" 'suspend .*io_park .*stream_read_chunk .*echo_handle '
 	fi
 	if asm_only "${cases[2]}"; then
 		last=$(grep -E '^#' <<<"$trace" | tail -n 1)
