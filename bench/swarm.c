@@ -96,25 +96,26 @@ static enum churn_close parse_close(const char *text)
 	die_usage("--close takes half, now or reset, not '%s'", text);
 }
 
+static const struct option names[] = {
+	{"to", required_argument, NULL, 't'},
+	{"connections", required_argument, NULL, 'c'},
+	{"size", required_argument, NULL, 's'},
+	{"seconds", required_argument, NULL, 'S'},
+	{"warm-up", required_argument, NULL, 'w'},
+	{"pipeline", required_argument, NULL, 'p'},
+	{"count", required_argument, NULL, 'n'},
+	{"close", required_argument, NULL, 'e'},
+	{"until-line", no_argument, NULL, 'l'},
+	{"cpu-of", required_argument, NULL, 'u'},
+	{"patience", required_argument, NULL, 'P'},
+	{"json", no_argument, NULL, 'j'},
+	{"keys", no_argument, NULL, 'k'},
+	{"help", no_argument, NULL, 'h'},
+	{0},
+};
+
 static void options_read(struct options *o, int argc, char **argv)
 {
-	static const struct option names[] = {
-		{"to", required_argument, NULL, 't'},
-		{"connections", required_argument, NULL, 'c'},
-		{"size", required_argument, NULL, 's'},
-		{"seconds", required_argument, NULL, 'S'},
-		{"warm-up", required_argument, NULL, 'w'},
-		{"pipeline", required_argument, NULL, 'p'},
-		{"count", required_argument, NULL, 'n'},
-		{"close", required_argument, NULL, 'e'},
-		{"until-line", no_argument, NULL, 'l'},
-		{"cpu-of", required_argument, NULL, 'u'},
-		{"patience", required_argument, NULL, 'P'},
-		{"json", no_argument, NULL, 'j'},
-		{"keys", no_argument, NULL, 'k'},
-		{"help", no_argument, NULL, 'h'},
-		{0},
-	};
 	int c, index = 0;
 
 	while ((c = getopt_long(argc, argv, "h", names, &index)) != -1) {

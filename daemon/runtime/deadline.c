@@ -94,11 +94,3 @@ int64_t deadline_nearest_ns(const struct task *t)
 	}
 	return nearest_ns;
 }
-
-bool deadline_is_shielded(const struct task *t)
-{
-	for (const struct deadline *d = t->deadlines; d; d = d->outer)
-		if (d->shields)
-			return true;
-	return false;
-}

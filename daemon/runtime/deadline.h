@@ -42,5 +42,3 @@ int64_t deadline_left_ms(const struct deadline *d);
 int deadline_check(struct task *t, int64_t now_ns);
 /* The nearest instant of the scopes that count (up to a shield), or FOREVER. */
 int64_t deadline_nearest_ns(const struct task *t);
-/* True when a shield hides a cancel. */
-bool deadline_is_shielded(const struct task *t);

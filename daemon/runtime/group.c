@@ -67,7 +67,7 @@ int (group_wait)(struct task_group *g)
 	return g->decided ? g->outcome : 0;
 }
 
-void (group_close)(struct task_group *g)
+void group_close(struct task_group *g)
 {
 	ENSURE(g->owner == task_current(), "group %s is closed by a task that does not own it", g->name);
 	group_cancel(g);

@@ -47,8 +47,7 @@ int (group_wait)(struct task_group *g) _must_check_;
  * outcome of an undecided group becomes -ECANCELED. */
 void group_cancel(struct task_group *g);
 /* [suspends] Cancels and waits. Cannot fail, nor be cancelled, nor time out. Afterwards the object may go. */
-#define group_close(g) (group_close)(g)
-void (group_close)(struct task_group *g);
+void group_close(struct task_group *g);
 static inline size_t group_count(const struct task_group *g)
 {
 	return g->count;

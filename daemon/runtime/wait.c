@@ -91,7 +91,6 @@ int (task_yield)(void)
 int wait_enter(void)
 {
 	struct task *t = task_running;
-
 	int64_t until_ns;
 	bool shielded;
 

@@ -28,7 +28,6 @@ struct conn {
 	/* proxy */
 	uint32_t attempts;
 	char upstream[ENDPOINT_TEXT_BYTES];	/* the server it got through to, or tried last */
-	uint64_t upstream_received_bytes, upstream_sent_bytes;
 };
 
 /* A connection of `service` over the socket, `id` being its number for the life of the process. On failure

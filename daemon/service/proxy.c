@@ -136,7 +136,5 @@ int proxy_handle(struct conn *c)
 	r = relay_run(c->client, stream, &c->service->relay, &c->ledger, &end);
 	server->active--;
 	set_relay_end(c, r, &end);
-	c->upstream_received_bytes = stream->received_bytes;
-	c->upstream_sent_bytes = stream->sent_bytes;
 	return r;
 }

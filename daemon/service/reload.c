@@ -117,6 +117,8 @@ static void say_cannot_listen(const struct server *s, const struct service_confi
 {
 	char address[ADDRESS_TEXT_BYTES];
 
+	if (!log_is_on(LOG_LEVEL_ERROR))
+		return;
 	log_begin(LOG_LEVEL_ERROR, "cannot listen");
 	log_field_text("service", sc->name);
 	log_field_text("address", address_print(at, address));
@@ -198,6 +200,8 @@ static uint64_t effective_max_connections(const struct config *config)
 
 	if (wanted <= possible)
 		return wanted;
+	if (!log_is_on(LOG_LEVEL_WARNING))
+		return possible;
 	log_begin(LOG_LEVEL_WARNING, "max_connections lowered to what the limits of this process carry");
 	log_field_number("max_connections", (int64_t) wanted);
 	log_field_number("lowered_to", (int64_t) possible);

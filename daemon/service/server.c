@@ -1,6 +1,7 @@
 #include "service/server.h"
 
 #include "base/log.h"
+#include "base/text.h"
 #include "net/fd.h"
 #include "service/conn.h"
 #include "service/privileges.h"
@@ -150,9 +151,10 @@ static int drain(struct server *s)
 		server_stop_connections(list_entry(node, struct service, node));
 
 	size_t left = group_count(s->connections);
+	char timeout_text[TEXT_SHORT_BYTES];
 	if (left > 0 && !s->stop_now)
-		log_notice("draining: %zu connections, for at most %lld s", left,
-			   (long long) (s->config->daemon.drain_timeout_ms / 1000));
+		log_notice("draining: %zu connections, drain_timeout %s", left,
+			   text_print_duration(s->config->daemon.drain_timeout_ms, timeout_text));
 
 	DEADLINE(timeout, s->config->daemon.drain_timeout_ms);
 	if (group_wait(s->connections) < 0 && !s->stop_now)

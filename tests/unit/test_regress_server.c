@@ -501,6 +501,47 @@ static void a_client_that_floods_chargen_gets_no_more_than_its_turn(void **state
 	assert_int_equal(harness_run(flood_of_chargen, NULL), 0);
 }
 
+/* -- the log -- */
+
+static void count_line(void *context, enum log_level level, const char *line, size_t length)
+{
+	(void) level;
+	(void) line;
+	(void) length;
+	++*(unsigned *) context;
+}
+
+static int more_than_possible(void *arg)
+{
+	TASK_GROUP(connections, GROUP_EACH);
+	enum log_level *level = arg;
+	unsigned lines = 0;
+	struct sample sample;
+	struct server s;
+
+	sample_init(&sample);
+	sample_add(&sample, "echo", "echo", 0);
+	sample.config.daemon.max_connections = 1000000000;
+	sample.config.daemon.log_level = *level;
+	server_begin(&s, &connections);
+	log_open(LOG_FORMAT_LOGFMT, *level);
+	log_set_sink(count_line, &lines);
+	assert_int_equal(server_apply(&s, &sample.config), 0);
+	log_open(LOG_FORMAT_LOGFMT, LOG_LEVEL_INFO);
+	log_set_sink(count_records, NULL);
+	server_end(&s);
+	return (int) lines;
+}
+
+static void a_lowered_limit_is_told_once_and_only_to_who_wants_warnings(void **state)
+{
+	enum log_level loud = LOG_LEVEL_WARNING, quiet = LOG_LEVEL_ERROR;
+
+	(void) state;
+	assert_int_equal(harness_run(more_than_possible, &loud), 1);
+	assert_int_equal(harness_run(more_than_possible, &quiet), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -511,6 +552,7 @@ int main(void)
 		cmocka_unit_test(an_idle_connection_of_a_retired_service_does_not_hold_up_the_end),
 		cmocka_unit_test(a_name_to_listen_at_does_not_start_more_threads_than_configured),
 		cmocka_unit_test(a_client_that_floods_chargen_gets_no_more_than_its_turn),
+		cmocka_unit_test(a_lowered_limit_is_told_once_and_only_to_who_wants_warnings),
 	};
 
 	log_open(LOG_FORMAT_LOGFMT, LOG_LEVEL_INFO);
