@@ -59,12 +59,12 @@ static int start(int fd, const struct sockaddr *to, socklen_t length)
 /* Waits for a connect in progress. A wake-up may be a false one: then there is neither an error nor a peer yet. */
 static int wait_until_connected(struct stream *s, struct endpoint *ret_peer)
 {
-	int fd = io_fd(s->io);
+	int fd = io_fd(&s->io);
 	int r;
 
 	do {
-		io_drained(s->io, IO_WRITE);
-		r = (io_wait)(s->io, IO_WRITE);
+		io_drained(&s->io, IO_WRITE);
+		r = (io_wait)(&s->io, IO_WRITE);
 		if (r >= 0)
 			r = unlike_a_deadline(fd_connect_result(fd));
 		if (r < 0)

@@ -237,8 +237,8 @@ static void add_want(const struct flow *f, struct io_want *from, struct io_want 
 
 static int wait_for_streams(struct relay *r)
 {
-	struct io_want client = { .io = r->up.from->io };
-	struct io_want upstream = { .io = r->down.from->io };
+	struct io_want client = { .io = &r->up.from->io };
+	struct io_want upstream = { .io = &r->down.from->io };
 
 	add_want(&r->up, &client, &upstream);
 	add_want(&r->down, &upstream, &client);

@@ -9,19 +9,20 @@
 
 int stream_new(int fd, struct stream **ret)
 {
-	_cleanup_(memory_freep) struct stream *s = memory_new_object(struct stream);
+	struct stream *s = memory_new_object(struct stream);
 
 	if (!s)
 		return -ENOMEM;
-
-	int r = io_new(fd, &s->io);
-	if (r < 0)
-		return r;
-	s->transport = (struct transport) { .ops = &transport_plain, .io = s->io };
-	s->via = &s->transport;
+	s->ops = &transport_plain;
 	s->read_needs = IO_READ;
 	s->write_needs = IO_WRITE;
-	*ret = TAKE(s);
+
+	int r = io_init(&s->io, fd);
+	if (r < 0) {
+		memory_free(s);
+		return r;
+	}
+	*ret = s;
 	return 0;
 }
 
@@ -29,81 +30,90 @@ struct stream *stream_free(struct stream *s)
 {
 	if (!s)
 		return NULL;
-	s->via->ops->done(s->via);
-	io_free(s->io);
-	return memory_free(s);
+	if (s->ops->done)
+		s->ops->done(s);
+	io_free(&s->io);
+	return NULL;
 }
 
 void stream_abort(struct stream *s)
 {
-	fd_set_reset_on_close(io_fd(s->io));
+	fd_set_reset_on_close(io_fd(&s->io));
 }
 
 /* -- trying -- */
 
-/* Translates what a transport answered into the words of stream.h. A time-out there means that the network gave
+/* Translates what a transport could not do into the words of stream.h. A time-out there means that the network gave
  * the peer up; up here it would be one of ours. */
-static ssize_t answer(struct stream *s, ssize_t n, uint8_t *needs, enum io_direction usual, unsigned *ret_want)
+static ssize_t explain(struct stream *s, ssize_t n, uint8_t *needs, unsigned *ret_want)
 {
-	*needs = n == TRANSPORT_WANT_READ ? IO_READ : n == TRANSPORT_WANT_WRITE ? IO_WRITE : usual;
+	if (n == TRANSPORT_WANT_READ)
+		*needs = IO_READ;
+	else if (n == TRANSPORT_WANT_WRITE)
+		*needs = IO_WRITE;
+	else if (n != -EAGAIN)
+		return n == -ETIMEDOUT ? -ECONNRESET : n;
 	*ret_want = *needs;
-	if (n == TRANSPORT_WANT_READ || n == TRANSPORT_WANT_WRITE || n == -EAGAIN) {
-		io_drained(s->io, *needs);
-		return -EAGAIN;
-	}
-	return n == -ETIMEDOUT ? -ECONNRESET : n;
+	io_drained(&s->io, *needs);
+	return -EAGAIN;
 }
 
-bool stream_may_read(const struct stream *s, unsigned *ret_want)
+/* A read of what may be there. */
+static inline ssize_t read_now(struct stream *s, void *buffer, size_t length, unsigned *ret_want)
 {
-	if (io_is_ready(s->io, s->read_needs) || s->via->ops->pending(s->via) > 0 || s->read_ended)
-		return true;
-	*ret_want = s->read_needs;
-	return false;
+	if (UNLIKELY(s->read_ended))
+		return 0;
+
+	ssize_t n = s->ops->read(s, buffer, length);
+	s->read_needs = IO_READ;
+	if (UNLIKELY(n < 0))
+		return explain(s, n, &s->read_needs, ret_want);
+	if (n == 0)
+		s->read_ended = true;
+	s->received_bytes += (size_t) n;
+	task_running->received_bytes += (size_t) n;
+	return n;
+}
+
+static inline ssize_t wrote(struct stream *s, ssize_t n, unsigned *ret_want)
+{
+	s->write_needs = IO_WRITE;
+	if (UNLIKELY(n < 0))
+		return explain(s, n, &s->write_needs, ret_want);
+	s->sent_bytes += (size_t) n;
+	task_running->sent_bytes += (size_t) n;
+	return n;
+}
+
+/* 1, or why nothing can be written now. */
+static inline int may_write(struct stream *s, unsigned *ret_want)
+{
+	if (UNLIKELY(s->write_ended))
+		return -EPIPE;
+	if (LIKELY(io_is_ready(&s->io, s->write_needs)))
+		return 1;
+	*ret_want = s->write_needs;
+	return -EAGAIN;
 }
 
 ssize_t stream_try_read(struct stream *s, void *buffer, size_t length, unsigned *ret_want)
 {
 	ENSURE(length > 0, "a read of nothing would look like the end of the stream");
-	if (s->read_ended)
-		return 0;
-	if (!stream_may_read(s, ret_want))
-		return -EAGAIN;
-
-	ssize_t n = s->via->ops->read(s->via, buffer, length);
-	n = answer(s, n, &s->read_needs, IO_READ, ret_want);
-	if (n > 0) {
-		s->received_bytes += (size_t) n;
-		task_self()->received_bytes += (size_t) n;
-	} else if (n == 0) {
-		s->read_ended = true;
-	}
-	return n;
-}
-
-static ssize_t try_writev(struct stream *s, const struct iovec *parts, int count, unsigned *ret_want)
-{
-	if (s->write_ended)
-		return -EPIPE;
-	if (!io_is_ready(s->io, s->write_needs)) {
-		*ret_want = s->write_needs;
-		return -EAGAIN;
-	}
-
-	ssize_t n = s->via->ops->writev(s->via, parts, count);
-	n = answer(s, n, &s->write_needs, IO_WRITE, ret_want);
-	if (n > 0) {
-		s->sent_bytes += (size_t) n;
-		task_self()->sent_bytes += (size_t) n;
-	}
-	return n;
+	return stream_may_read(s, ret_want) ? read_now(s, buffer, length, ret_want) : -EAGAIN;
 }
 
 ssize_t stream_try_write(struct stream *s, const void *bytes, size_t length, unsigned *ret_want)
 {
-	const struct iovec part = { .iov_base = (void *) bytes, .iov_len = length };
+	int r = may_write(s, ret_want);
 
-	return try_writev(s, &part, 1, ret_want);
+	return r < 0 ? r : wrote(s, s->ops->write(s, bytes, length), ret_want);
+}
+
+static ssize_t try_writev(struct stream *s, const struct iovec *parts, int count, unsigned *ret_want)
+{
+	int r = may_write(s, ret_want);
+
+	return r < 0 ? r : wrote(s, s->ops->writev(s, parts, count), ret_want);
 }
 
 int stream_try_finish(struct stream *s, unsigned *ret_want)
@@ -111,8 +121,11 @@ int stream_try_finish(struct stream *s, unsigned *ret_want)
 	if (s->write_ended)
 		return 0;
 
-	int r = (int) answer(s, s->via->ops->finish(s->via), &s->write_needs, IO_WRITE, ret_want);
-	if (r == 0)
+	int r = s->ops->finish(s);
+	s->write_needs = IO_WRITE;
+	if (r < 0)
+		r = (int) explain(s, r, &s->write_needs, ret_want);
+	else
 		s->write_ended = true;
 	return r == -ENOTCONN ? -ECONNRESET : r;
 }
@@ -120,12 +133,12 @@ int stream_try_finish(struct stream *s, unsigned *ret_want)
 /* -- waiting -- */
 
 /* Waits, and books the time. The stream may be gone after -EBADF: nothing of it is touched then. */
-static int wait_for(struct stream *s, unsigned want, int64_t *account_ns)
+static inline int wait_for(struct stream *s, unsigned want, int64_t *account_ns)
 {
 	int64_t before_ns = task_waited_ns();
-	int r = io_park(s->io, want);
+	int r = io_park(&s->io, want);
 
-	if (r != -EBADF && account_ns)
+	if (LIKELY(account_ns && r != -EBADF))
 		*account_ns += task_waited_ns() - before_ns;
 	return r;
 }
@@ -148,45 +161,37 @@ ssize_t (stream_read)(struct stream *s, void *buffer, size_t length)
 	return n;
 }
 
-/* One try with a buffer that is lent only if there is something to keep in it. */
-static ssize_t try_read_chunk(struct stream *s, struct chunk **ret, unsigned *ret_want)
-{
-	_cleanup_(chunk_putp) struct chunk *c = chunk_try_get();
-
-	if (!c) {
-		int r = (chunk_get)(&c);
-		if (r < 0)
-			return r;
-	}
-
-	ssize_t n = stream_try_read(s, c->bytes, sizeof(c->bytes), ret_want);
-	if (n > 0) {
-		c->begin = 0;
-		c->end = (uint32_t) n;
-		wait_charge((size_t) n);
-		*ret = TAKE(c);
-	}
-	return n;
-}
-
 ssize_t (stream_read_chunk)(struct stream *s, struct chunk **ret)
 {
 	unsigned want;
-	ssize_t n;
 	int r = wait_enter();
 
-	if (r < 0)
-		return r;
-	for (;;) {
-		while (!stream_may_read(s, &want)) {
+	while (r >= 0) {
+		if (!stream_may_read(s, &want)) {
 			r = wait_for(s, want, s->read_wait_ns);
-			if (r < 0)
-				return r;
+			continue;
 		}
-		n = try_read_chunk(s, ret, &want);
+
+		/* A buffer is lent only if there may be something to keep in it. */
+		struct chunk *c = chunk_try_get();
+		if (UNLIKELY(!c))
+			r = (chunk_get)(&c);
+		if (UNLIKELY(r < 0))
+			break;
+
+		ssize_t n = read_now(s, c->bytes, sizeof(c->bytes), &want);
+		if (LIKELY(n > 0)) {
+			c->begin = 0;
+			c->end = (uint32_t) n;
+			wait_charge((size_t) n);
+			*ret = c;
+			return n;
+		}
+		chunk_put(c);
 		if (n != -EAGAIN)
 			return n;
 	}
+	return r;
 }
 
 /* Takes `bytes` off the front. */
@@ -230,16 +235,32 @@ int (stream_writev)(struct stream *s, struct iovec *parts, int count)
 
 int (stream_write)(struct stream *s, const void *bytes, size_t length)
 {
-	struct iovec part = { .iov_base = (void *) bytes, .iov_len = length };
+	const char *next = bytes;
+	unsigned want;
+	int r = wait_enter();
 
-	return (stream_writev)(s, &part, 1);
+	while (r >= 0 && length > 0) {
+		ssize_t n = stream_try_write(s, next, length, &want);
+
+		if (LIKELY(n >= 0)) {
+			wait_charge((size_t) n);
+			next += n;
+			length -= (size_t) n;
+		} else if (n == -EAGAIN) {
+			r = wait_for(s, want, s->write_wait_ns);
+		} else {
+			r = (int) n;
+		}
+	}
+	return r;
 }
 
 int (stream_write_chunk)(struct stream *s, struct chunk *chunk)
 {
-	_cleanup_(chunk_putp) struct chunk *c = chunk;
+	int r = (stream_write)(s, chunk->bytes + chunk->begin, chunk_length(chunk));
 
-	return (stream_write)(s, c->bytes + c->begin, chunk_length(c));
+	chunk_put(chunk);
+	return r;
 }
 
 int (stream_finish)(struct stream *s)

@@ -18,13 +18,14 @@ struct ledger {
 };
 
 struct stream {
-	struct transport transport;		/* of plain streams; another transport replaces it */
-	struct transport *via;			/* what moves the bytes: &transport, or one allocated */
-	struct io *io;
+	struct io io;				/* first: see io_init() */
+	const struct transport_ops *ops;	/* what moves the bytes */
+	void *session;				/* what that keeps */
 	int64_t *read_wait_ns, *write_wait_ns;	/* into a ledger; NULL: not counted */
 	uint64_t received_bytes, sent_bytes;
 	bool read_ended;			/* the peer finished */
 	bool write_ended;			/* we finished */
+	bool buffered;				/* the transport holds bytes to read */
 	uint8_t read_needs, write_needs;	/* what must be ready for it; over TLS it may be the other way */
 };
 
@@ -74,4 +75,10 @@ ssize_t stream_try_write(struct stream *s, const void *bytes, size_t length, uns
 /* 0, -errno or -EAGAIN. */
 int stream_try_finish(struct stream *s, unsigned *ret_want) _must_check_;
 /* True when a try to read may find something, so that a buffer is worth borrowing; else the direction to wait for. */
-bool stream_may_read(const struct stream *s, unsigned *ret_want);
+static inline bool stream_may_read(const struct stream *s, unsigned *ret_want)
+{
+	if (io_is_ready(&s->io, s->read_needs) || s->buffered || s->read_ended)
+		return true;
+	*ret_want = s->read_needs;
+	return false;
+}

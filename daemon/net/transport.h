@@ -7,7 +7,6 @@
 #pragma once
 
 #include "base/base.h"
-#include "runtime/io.h"
 
 #include <sys/uio.h>
 
@@ -15,28 +14,23 @@
 #define TRANSPORT_WANT_READ (-100001)
 #define TRANSPORT_WANT_WRITE (-100002)
 
-struct transport;
+struct stream;
 
+/* What a stream is moved by. What it keeps hangs on stream.session; it says in stream.buffered whether it holds bytes
+ * that can be read without the descriptor becoming readable. */
 struct transport_ops {
 	const char *name;						/* "plain", "tls" */
 	/* To be repeated until it answers 0; NULL when there is nothing to do. */
-	int (*handshake)(struct transport *t);
-	ssize_t (*read)(struct transport *t, void *buffer, size_t length);
-	ssize_t (*writev)(struct transport *t, const struct iovec *parts, int count);
+	int (*handshake)(struct stream *s);
+	ssize_t (*read)(struct stream *s, void *buffer, size_t length);
+	ssize_t (*write)(struct stream *s, const void *bytes, size_t length);
+	ssize_t (*writev)(struct stream *s, const struct iovec *parts, int count);
 	/* We send no more: 0, -errno, or a want. */
-	int (*finish)(struct transport *t);
-	/* Bytes that can be read without the descriptor becoming readable. */
-	size_t (*pending)(const struct transport *t);
+	int (*finish)(struct stream *s);
 	/* True when bytes pass through unchanged, so that the kernel may move them (splice). */
 	bool transparent;
-	/* Frees what the transport holds; the io is the stream's. */
-	void (*done)(struct transport *t);
-};
-
-/* The first member of every transport. */
-struct transport {
-	const struct transport_ops *ops;
-	struct io *io;				/* borrowed from the stream */
+	/* Frees what hangs on stream.session; NULL when nothing does. */
+	void (*done)(struct stream *s);
 };
 
 /* Bytes as they are. */

@@ -9,20 +9,10 @@
 #define CHUNKS_DEFAULT 4096	/* 64 MiB */
 
 static struct {
-	bool initialised;
 	struct semaphore slots;
 	struct chunk *free;
 	size_t kept;
-} pool;
-
-static struct semaphore *slots(void)
-{
-	if (!pool.initialised) {
-		semaphore_init(&pool.slots, "buffer", CHUNKS_DEFAULT);
-		pool.initialised = true;
-	}
-	return &pool.slots;
-}
+} pool = { .slots = { "buffer", CHUNKS_DEFAULT, 0, LIST_INIT(pool.slots.waiters) } };
 
 static struct chunk *take(void)
 {
@@ -45,7 +35,7 @@ static struct chunk *take(void)
 
 int (chunk_get)(struct chunk **ret)
 {
-	int r = (semaphore_acquire)(slots());
+	int r = (semaphore_acquire)(&pool.slots);
 	if (r < 0)
 		return r;
 
@@ -58,7 +48,7 @@ int (chunk_get)(struct chunk **ret)
 
 struct chunk *chunk_try_get(void)
 {
-	return semaphore_try_acquire(slots()) ? take() : NULL;
+	return semaphore_try_acquire(&pool.slots) ? take() : NULL;
 }
 
 struct chunk *chunk_put(struct chunk *c)
@@ -78,7 +68,7 @@ struct chunk *chunk_put(struct chunk *c)
 
 void chunk_set_limit(size_t chunks)
 {
-	semaphore_resize(slots(), MAX(chunks, (size_t) 1));
+	semaphore_resize(&pool.slots, MAX(chunks, (size_t) 1));
 }
 
 size_t chunk_in_use(void)
@@ -95,8 +85,7 @@ void chunk_pool_done(void)
 		pool.free = c->next;
 		memory_free(c);
 	}
-	if (pool.initialised)
-		semaphore_done(&pool.slots);
 	pool.kept = 0;
-	pool.initialised = false;
+	semaphore_done(&pool.slots);
+	semaphore_init(&pool.slots, "buffer", CHUNKS_DEFAULT);
 }

@@ -1,19 +1,6 @@
 #include "runtime/deadline.h"
 
 #include "base/ensure.h"
-#include "runtime/loop.h"
-#include "runtime/task.h"
-
-static int64_t instant_after_ms(int64_t ms)
-{
-	int64_t now_ns = time_now_ns();
-
-	if (ms <= 0)
-		return now_ns;
-	if (ms >= (FOREVER - now_ns) / NS_PER_MS)
-		return FOREVER;
-	return now_ns + ms * NS_PER_MS;
-}
 
 static void scope_begin(struct deadline *d, int64_t ms, bool shields)
 {
@@ -21,11 +8,11 @@ static void scope_begin(struct deadline *d, int64_t ms, bool shields)
 
 	*d = (struct deadline) {
 		.outer = t->deadlines,
-		.task = t,
-		.at_ns = instant_after_ms(ms),
+		.at_ns = deadline_instant_ns(ms),
 		.shields = shields,
 	};
 	t->deadlines = d;
+	t->calm_until_ns = MIN(t->calm_until_ns, d->at_ns);
 }
 
 void deadline_begin(struct deadline *d, int64_t ms)
@@ -36,24 +23,18 @@ void deadline_begin(struct deadline *d, int64_t ms)
 void shield_begin(struct deadline *d, int64_t ms)
 {
 	scope_begin(d, ms, true);
-	ENSURE(d->at_ns != FOREVER, "task %s: a shield needs a bound", d->task->name);
+	ENSURE(d->at_ns != FOREVER, "task %s: a shield needs a bound", task_self()->name);
 }
 
 void deadline_end(struct deadline *d)
 {
-	ENSURE(d->task->deadlines == d, "task %s: deadline scopes are not nested", d->task->name);
-	d->task->deadlines = d->outer;
-}
+	struct task *t = task_self();
 
-void deadline_rearm(struct deadline *d, int64_t ms)
-{
-	d->at_ns = instant_after_ms(ms);
-	d->ran_out = false;
-}
-
-bool deadline_passed(const struct deadline *d)
-{
-	return d->ran_out;
+	ENSURE(t->deadlines == d, "task %s: deadline scopes are not nested", t->name);
+	t->deadlines = d->outer;
+	/* What a shield has hidden counts again, and has not been looked at meanwhile. */
+	if (d->shields)
+		t->calm_until_ns = INT64_MIN;
 }
 
 int64_t deadline_left_ms(const struct deadline *d)

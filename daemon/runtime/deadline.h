@@ -8,14 +8,11 @@
  */
 #pragma once
 
-#include "base/base.h"
-
-struct task;
+#include "runtime/loop.h"
 
 /* Fields are private. */
 struct deadline {
 	struct deadline *outer;
-	struct task *task;
 	int64_t at_ns;			/* instant, or FOREVER */
 	bool shields;
 	bool ran_out;
@@ -30,10 +27,29 @@ struct deadline {
 void deadline_begin(struct deadline *d, int64_t ms);
 void shield_begin(struct deadline *d, int64_t ms);
 void deadline_end(struct deadline *d);
+/* The instant `ms` milliseconds from now, or FOREVER. */
+static inline int64_t deadline_instant_ns(int64_t ms)
+{
+	int64_t at_ns;
+
+	if (__builtin_mul_overflow(ms, NS_PER_MS, &at_ns) || __builtin_add_overflow(at_ns, time_now_ns(), &at_ns))
+		return ms < 0 ? time_now_ns() : FOREVER;
+	return MAX(at_ns, time_now_ns());
+}
 /* A new limit of `ms` from now. O(1): one store, no timer operation. */
-void deadline_rearm(struct deadline *d, int64_t ms);
+static inline void deadline_rearm(struct deadline *d, int64_t ms)
+{
+	struct task *t = task_self();
+
+	d->at_ns = deadline_instant_ns(ms);
+	d->ran_out = false;
+	t->calm_until_ns = MIN(t->calm_until_ns, d->at_ns);
+}
 /* Was it this scope whose time ran out? True from the first -ETIMEDOUT that it caused until it is rearmed. */
-bool deadline_passed(const struct deadline *d);
+static inline bool deadline_passed(const struct deadline *d)
+{
+	return d->ran_out;
+}
 /* Milliseconds left in this scope alone: 0 or more, or FOREVER. */
 int64_t deadline_left_ms(const struct deadline *d);
 

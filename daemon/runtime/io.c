@@ -7,28 +7,16 @@
 #include <poll.h>
 #include <unistd.h>
 
-/* How long after a short read a quiet descriptor gets its confirming look. */
-#define CONFIRM_AFTER_MS 500
+/* How long a descriptor has to be quiet, at least, before the watch looks at it: twice as long at most. */
+#define QUIET_MS 500
 
-struct io {
-	struct loop_event event;
-	int fd;
-	uint8_t ready;			/* mask of io_direction, sticky */
-	bool peer_ended;		/* its end is in the socket, behind what there is to read */
-	bool closed;			/* freed, but a waiter has yet to leave */
-	bool read_lately;		/* a short read since the last look */
-	uint32_t waits;			/* tasks inside a wait for it */
-	struct wait_token waiters[2];	/* by direction */
-	struct list confirm_node;	/* in `confirm` after a short read */
-};
-
-/* Descriptors whose last read was short: libevent reports an error and data that came together only once, so such a
- * descriptor may be dead already. One timer looks at all of them; it runs only while there are some. */
+/* Descriptors that were waited for lately. When one falls quiet it gets what it was spared while it was busy: a confirming
+ * look, and its waiter goes to sleep. One timer looks at all of them; it runs only while there are some. */
 static struct {
 	bool initialised;
 	struct list ios;
 	struct wheel_timer timer;
-} confirm;
+} watch;
 
 static struct wait_token *waiter_of(struct io *i, enum io_direction direction)
 {
@@ -38,6 +26,12 @@ static struct wait_token *waiter_of(struct io *i, enum io_direction direction)
 static unsigned wanted(struct io *i)
 {
 	return (wait_is_pending(i->waiters[0]) ? IO_READ : 0) | (wait_is_pending(i->waiters[1]) ? IO_WRITE : 0);
+}
+
+/* Edges come by themselves. */
+static inline int arm(struct io *i)
+{
+	return LIKELY(loop_is_edge_triggered()) ? 0 : loop_event_arm(&i->event, wanted(i));
 }
 
 static void became_ready(struct io *i, unsigned mask)
@@ -57,8 +51,16 @@ static void event_happened(int fd, short what, void *arg)
 	(void) fd;
 	became_ready(i, loop_event_mask(what));
 	/* A level-triggered event is spent now; the other direction may still have a waiter. */
-	if (wanted(i) && loop_event_arm(&i->event, wanted(i)) < 0)
+	if (wanted(i) && arm(i) < 0)
 		became_ready(i, wanted(i));
+}
+
+int io_init(struct io *i, int fd)
+{
+	i->fd = fd;
+	i->ready = IO_READ | IO_WRITE;
+	list_init(&i->watch_node);
+	return loop_event_add(&i->event, fd, event_happened, i);
 }
 
 int io_new(int fd, struct io **ret)
@@ -67,11 +69,8 @@ int io_new(int fd, struct io **ret)
 
 	if (!i)
 		return -ENOMEM;
-	i->fd = fd;
-	i->ready = IO_READ | IO_WRITE;
-	list_init(&i->confirm_node);
 
-	int r = loop_event_add(&i->event, fd, event_happened, i);
+	int r = io_init(i, fd);
 	if (r < 0) {
 		memory_free(i);
 		return r;
@@ -85,7 +84,7 @@ int io_detach(struct io *i)
 	int fd = i->fd;
 
 	loop_event_remove(&i->event);
-	list_remove(&i->confirm_node);
+	list_remove(&i->watch_node);
 	i->closed = true;
 	i->fd = -1;
 	wait_wake(i->waiters[0], -EBADF);
@@ -102,91 +101,87 @@ struct io *io_free(struct io *i)
 	return NULL;
 }
 
-int io_fd(const struct io *i)
-{
-	return i->fd;
-}
+/* -- the watch -- */
 
-bool io_is_ready(const struct io *i, enum io_direction direction)
-{
-	return i->ready & direction;
-}
-
-void io_drained(struct io *i, enum io_direction direction)
-{
-	i->ready &= ~direction;
-}
-
-/* -- the confirming look -- */
-
-static bool is_quiet_but_ready(const struct io *i)
+static bool has_something(const struct io *i)
 {
 	struct pollfd p = { .fd = i->fd, .events = POLLIN };
 
-	return !(i->ready & IO_READ) && poll(&p, 1, 0) > 0;
+	return poll(&p, 1, 0) > 0;
 }
 
-static void confirm_fire(struct wheel_timer *timer)
+/* libevent reports an error and data that came together only once, so a descriptor whose last read was short may be dead
+ * already, without another event to come. */
+static void confirm(struct io *i)
 {
-	LIST_EACH_SAFE (node, &confirm.ios) {
-		struct io *i = list_entry(node, struct io, confirm_node);
+	bool must_look = i->unconfirmed && !(i->ready & IO_READ) && loop_is_edge_triggered();
 
-		if (i->read_lately) {
-			i->read_lately = false;
+	i->unconfirmed = false;
+	if (must_look && has_something(i))
+		became_ready(i, IO_READ);
+}
+
+static void watch_fire(struct wheel_timer *timer)
+{
+	LIST_EACH_SAFE (node, &watch.ios) {
+		struct io *i = list_entry(node, struct io, watch_node);
+
+		if (i->lively) {
+			i->lively = false;
 			continue;
 		}
-		list_remove(&i->confirm_node);
-		if (is_quiet_but_ready(i))
-			became_ready(i, IO_READ);
+		list_remove(&i->watch_node);
+		confirm(i);
 	}
-	if (!list_is_empty(&confirm.ios))
-		loop_set_timer(timer, time_now_ns() + CONFIRM_AFTER_MS * NS_PER_MS);
+	if (!list_is_empty(&watch.ios))
+		loop_set_timer(timer, time_now_ns() + QUIET_MS * NS_PER_MS);
 }
 
-void io_read_short(struct io *i)
+static void watch_begin(struct io *i)
 {
-	/* The end came with the data: there will be no other edge for it. */
-	if (i->peer_ended)
-		return;
-	i->ready &= ~IO_READ;
-	i->read_lately = true;
-	if (list_is_linked(&i->confirm_node) || !loop_is_edge_triggered())
-		return;
-
-	if (!confirm.initialised) {
-		list_init(&confirm.ios);
-		wheel_timer_init(&confirm.timer, confirm_fire);
-		confirm.initialised = true;
+	if (!watch.initialised) {
+		list_init(&watch.ios);
+		wheel_timer_init(&watch.timer, watch_fire);
+		watch.initialised = true;
 	}
-	list_append(&confirm.ios, &i->confirm_node);
-	if (!wheel_timer_is_set(&confirm.timer))
-		loop_set_timer(&confirm.timer, time_now_ns() + CONFIRM_AFTER_MS * NS_PER_MS);
+	list_append(&watch.ios, &i->watch_node);
+	if (!wheel_timer_is_set(&watch.timer))
+		loop_set_timer(&watch.timer, time_now_ns() + QUIET_MS * NS_PER_MS);
+}
+
+/* To be called at each wait. */
+static inline void watch_over(struct io *i)
+{
+	i->lively = true;
+	if (UNLIKELY(!list_is_linked(&i->watch_node)))
+		watch_begin(i);
 }
 
 void io_pool_done(void)
 {
-	if (!confirm.initialised)
+	if (!watch.initialised)
 		return;
-	ENSURE(list_is_empty(&confirm.ios), "descriptors are registered at the end of the loop");
-	wheel_clear(loop_wheel(), &confirm.timer);
-	confirm.initialised = false;
+	ENSURE(list_is_empty(&watch.ios), "descriptors are registered at the end of the loop");
+	wheel_clear(loop_wheel(), &watch.timer);
+	watch.initialised = false;
 }
 
 /* -- waiting -- */
 
 /* Puts the token where the events of the directions look for it. */
-static void enlist(struct io *i, unsigned want, struct wait_token w)
+static inline void enlist(struct io *i, unsigned want, struct wait_token w)
 {
 	if (want & IO_READ)
-		*waiter_of(i, IO_READ) = w;
+		i->waiters[0] = w;
 	if (want & IO_WRITE)
-		*waiter_of(i, IO_WRITE) = w;
+		i->waiters[1] = w;
 	i->waits++;
+	watch_over(i);
 }
 
 /* Leaves after the wait. The token may stay: it is stale, or has made room for that of a later waiter
  * already. True when the descriptor was closed meanwhile; the last one to leave frees it. */
-static bool delist(struct io *i)
+static inline bool delist(struct io *i)
 {
 	bool closed = i->closed;
 
@@ -197,6 +192,8 @@ static bool delist(struct io *i)
 
 static int look(struct io_want *wants, size_t count, bool *ret_any)
 {
+	for (size_t n = 0; n < count; n++)
+		wants[n].ready = 0;
 	for (size_t n = 0; n < count; n++) {
 		struct io_want *w = &wants[n];
 
@@ -226,29 +223,29 @@ static const char *words_for(const struct io_want *wants, size_t count)
 	}
 }
 
-int io_park_any(struct io_want *wants, size_t count)
+/* 0 when the wait has been begun and every wanted descriptor knows of it, -ENOMEM, else what look() says. *ret_any: no wait
+ * was begun, because something is ready. */
+static int begin(struct io_want *wants, size_t count, bool *ret_any, struct wait_token *ret_token)
 {
-	bool any = false;
-	bool closed = false;
-
-	for (size_t n = 0; n < count; n++)
-		wants[n].ready = 0;
-	int r = look(wants, count, &any);
-	if (r < 0 || any)
+	int r = look(wants, count, ret_any);
+	if (r < 0 || *ret_any)
 		return r;
 
-	struct wait_token w = wait_begin(words_for(wants, count), wants[0].io);
+	*ret_token = wait_begin(words_for(wants, count), wants[0].io);
 	for (size_t n = 0; n < count; n++) {
 		if (!wants[n].want)
 			continue;
-		enlist(wants[n].io, wants[n].want, w);
-		if (loop_event_arm(&wants[n].io->event, wanted(wants[n].io)) < 0)
+		enlist(wants[n].io, wants[n].want, *ret_token);
+		if (arm(wants[n].io) < 0)
 			r = -ENOMEM;
 	}
-	if (r < 0)
-		wait_abandon(w);
-	else
-		r = wait_park(w);
+	return r;
+}
+
+/* Notes what is ready and leaves all of them. -EBADF when one was closed. */
+static int end(struct io_want *wants, size_t count)
+{
+	bool closed = false;
 
 	for (size_t n = 0; n < count; n++) {
 		if (!wants[n].want)
@@ -256,7 +253,76 @@ int io_park_any(struct io_want *wants, size_t count)
 		wants[n].ready = wants[n].want & wants[n].io->ready;
 		closed |= delist(wants[n].io);
 	}
-	return closed && r >= 0 ? -EBADF : r;
+	return closed ? -EBADF : 0;
+}
+
+int io_park_any(struct io_want *wants, size_t count)
+{
+	bool any = false;
+	struct wait_token w = { 0 };
+	int r = begin(wants, count, &any, &w);
+
+	if (any || !w.task)
+		return r;
+	if (r < 0)
+		wait_abandon(w);
+	else
+		r = wait_park(w);
+
+	int left = end(wants, count);
+	return r < 0 ? r : left;
+}
+
+struct io_pump {
+	struct wait_pump pump;
+	struct io_want *wants;
+	size_t count;
+	io_pump_fn *fn;
+	void *arg;
+	bool listed;			/* the wants know of the present wait */
+	int left;			/* what end() said when it was last left */
+};
+
+/* One wake: leaves the wait, pumps, and begins the next one. */
+static bool pump_once(struct wait_pump *pump)
+{
+	struct io_pump *p = container_of(pump, struct io_pump, pump);
+	struct wait_token w = { 0 };
+	bool any = false;
+
+	p->listed = false;
+	p->left = end(p->wants, p->count);
+	if (p->left < 0 || !p->fn(p->arg))
+		return false;
+
+	int r = begin(p->wants, p->count, &any, &w);
+	p->listed = w.task;
+	if (any || !w.task)
+		return false;
+	if (r < 0) {
+		wait_abandon(w);
+		return false;
+	}
+	return wait_repark(w);
+}
+
+int io_park_any_pumped(struct io_want *wants, size_t count, io_pump_fn *pump, void *arg)
+{
+	struct io_pump p = { { pump_once }, wants, count, pump, arg, true, 0 };
+	bool any = false;
+	struct wait_token w = { 0 };
+	int r = begin(wants, count, &any, &w);
+
+	if (any || !w.task)
+		return r;
+	if (r < 0)
+		wait_abandon(w);
+	else
+		r = wait_park_pumped(w, &p.pump);
+
+	if (p.listed)
+		p.left = end(wants, count);
+	return r < 0 ? r : p.left;
 }
 
 int (io_wait_any)(struct io_want *wants, size_t count)
@@ -268,20 +334,23 @@ int (io_wait_any)(struct io_want *wants, size_t count)
 
 int io_park(struct io *i, enum io_direction direction)
 {
-	if (i->closed)
+	struct wait_token *waiter = waiter_of(i, direction);
+
+	if (UNLIKELY(i->closed))
 		return -EBADF;
-	if (wait_is_pending(*waiter_of(i, direction)))
+	if (UNLIKELY(wait_is_pending(*waiter)))
 		return -EBUSY;
 	if (i->ready & direction)
 		return 0;
 
-	struct wait_token w = wait_begin(direction == IO_READ ? "readable" : "writable", i);
-	enlist(i, direction, w);
-	int r = loop_event_arm(&i->event, wanted(i));
-	if (r < 0)
-		wait_abandon(w);
+	*waiter = wait_begin(direction == IO_READ ? "readable" : "writable", i);
+	i->waits++;
+	watch_over(i);
+	int r = arm(i);
+	if (UNLIKELY(r < 0))
+		wait_abandon(*waiter);
 	else
-		r = wait_park(w);
+		r = wait_park(*waiter);
 	return delist(i) && r >= 0 ? -EBADF : r;
 }
 

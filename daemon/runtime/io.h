@@ -11,17 +11,35 @@
 
 enum io_direction { IO_READ = 1, IO_WRITE = 2 };	/* also a mask */
 
-struct io;
+/* Fields are private. */
+struct io {
+	int fd;
+	uint8_t ready;			/* mask of io_direction, sticky */
+	bool peer_ended;		/* its end is in the socket, behind what there is to read */
+	bool closed;			/* freed, but a waiter has yet to leave */
+	bool lively;			/* something came since the last look of the watch */
+	bool unconfirmed;		/* taken as drained without having shown EAGAIN */
+	uint32_t waits;			/* tasks inside a wait for it */
+	struct wait_token waiters[2];	/* by direction */
+	struct list watch_node;		/* linked while the watch looks at it */
+	struct loop_event event;
+};
 
 /* Takes over a non-blocking descriptor. On failure (-ENOMEM, -errno of epoll_ctl) the descriptor stays the
  * caller's. */
 int io_new(int fd, struct io **ret) _must_check_;
+/* The same for an io that is the first member of an object of memory_new(): io_free() frees that object whole, at once or
+ * when the last waiter has left. On failure the object stays the caller's. */
+int io_init(struct io *i, int fd) _must_check_;
 /* Wakes the waiters with -EBADF, then closes the descriptor. NULL is fine. Returns NULL. */
 struct io *io_free(struct io *i);
 DEFINE_CLEANUP(struct io *, io_free)
 /* The same, but hands the descriptor back instead of closing it. */
 int io_detach(struct io *i);
-int io_fd(const struct io *i);
+static inline int io_fd(const struct io *i)
+{
+	return i->fd;
+}
 
 /* [suspends] Until the descriptor is ready in that direction (it may turn out not to be: try, and
  * io_drained()). 0, -EBUSY when another task waits in that direction, -EBADF when it was closed meanwhile,
@@ -45,14 +63,33 @@ int (io_wait_any)(struct io_want *wants, size_t count) _must_check_;
 /* [suspends] The same for functions that have called wait_enter() themselves, or look at nothing before they park. */
 int io_park_any(struct io_want *wants, size_t count) _must_check_;
 
+/* Called on the main stack when one of the wants is ready: does what can be done without suspending. True: it has set
+ * the wants anew, to go on waiting for. False: the task shall be resumed. See struct wait_pump. */
+typedef bool io_pump_fn(void *arg);
+/* [suspends] io_park_any() that lets `pump` run in the task's place as long as it says so. */
+int io_park_any_pumped(struct io_want *wants, size_t count, io_pump_fn *pump, void *arg) _must_check_;
+
 /* True while the direction is believed to be ready. */
-bool io_is_ready(const struct io *i, enum io_direction direction);
+static inline bool io_is_ready(const struct io *i, enum io_direction direction)
+{
+	return i->ready & direction;
+}
 /* The direction has just shown EAGAIN: wait for the next event. */
-void io_drained(struct io *i, enum io_direction direction);
+static inline void io_drained(struct io *i, enum io_direction direction)
+{
+	i->ready &= ~direction;
+}
 /* A read was shorter than its buffer: taken as drained without asking again, unless the peer's end is known
  * to be there too. Because a reset that arrives together with data is not reported a second time, such a
  * descriptor gets one confirming look when it has been quiet for a moment. */
-void io_read_short(struct io *i);
+static inline void io_read_short(struct io *i)
+{
+	/* The end came with the data: there will be no other edge for it. */
+	if (UNLIKELY(i->peer_ended))
+		return;
+	i->ready &= ~IO_READ;
+	i->unconfirmed = true;
+}
 
 /* -- used by loop_close() -- */
 void io_pool_done(void);

@@ -33,16 +33,15 @@ static struct {
 	bool open;
 	struct loop_options options;
 	struct event_base *base;
-	bool edge_triggered;
 	struct event *timer;		/* of the wheel; set only while the loop sleeps with timers due */
 	int64_t timer_at_ms;		/* for when it is set, or FOREVER */
 	struct wheel wheel;
-	struct list ready;
 	struct task_group root;
 	unsigned events;		/* registered descriptors */
 	int outside;			/* jobs in flight that will wake somebody */
-	struct loop_counters counters;
 } loop;
+
+struct loop_hot loop_hot;
 
 /* -- time -- */
 
@@ -115,7 +114,7 @@ int loop_event_add(struct loop_event *e, int fd, loop_event_fn *fn, void *arg)
 	struct event *ev = event_of(e);
 	short what = EV_READ | EV_WRITE;
 
-	if (loop.edge_triggered)
+	if (loop_hot.edge_triggered)
 		what |= EV_ET | EV_PERSIST | EV_CLOSED;
 	if (event_assign(ev, loop.base, fd, what, fn, arg) < 0)
 		return -EINVAL;
@@ -125,7 +124,7 @@ int loop_event_add(struct loop_event *e, int fd, loop_event_fn *fn, void *arg)
 		return r;
 	if ((size_t) fd >= loop_max_fds())
 		return -EMFILE;
-	if (loop.edge_triggered && event_add(ev, NULL) < 0)
+	if (loop_hot.edge_triggered && event_add(ev, NULL) < 0)
 		return -errno;
 	loop.events++;
 	return 0;
@@ -136,7 +135,7 @@ int loop_event_arm(struct loop_event *e, unsigned mask)
 	struct event *ev = event_of(e);
 	short what = (short) (((mask & IO_READ) ? EV_READ : 0) | ((mask & IO_WRITE) ? EV_WRITE : 0));
 
-	if (loop.edge_triggered)
+	if (loop_hot.edge_triggered)
 		return 0;
 	event_del(ev);
 	event_assign(ev, loop.base, event_get_fd(ev), what, event_get_callback(ev), event_get_callback_arg(ev));
@@ -150,12 +149,6 @@ void loop_event_remove(struct loop_event *e)
 }
 
 /* -- the ready queue -- */
-
-void loop_ready(struct task *t)
-{
-	list_append(&loop.ready, &t->ready_node);
-	loop.counters.wakes++;
-}
 
 size_t loop_max_tasks(void)
 {
@@ -175,8 +168,8 @@ void loop_account_slice(struct task *t)
 	int64_t slice_ns = loop_clock_ns - before_ns;
 	t->run_ns += slice_ns;
 	t->longest_slice_ns = MAX(t->longest_slice_ns, slice_ns);
-	loop.counters.slices++;
-	loop.counters.longest_slice_ns = MAX(loop.counters.longest_slice_ns, slice_ns);
+	loop_hot.counters.slices++;
+	loop_hot.counters.longest_slice_ns = MAX(loop_hot.counters.longest_slice_ns, slice_ns);
 	if (UNLIKELY(slice_ns > loop.options.stall_warn_ms * NS_PER_MS) && loop.options.on_stall)
 		loop.options.on_stall(t, slice_ns);
 }
@@ -194,7 +187,7 @@ static void run_ready(void)
 	struct list snapshot = LIST_INIT(snapshot);
 	unsigned slices = 0;
 
-	list_splice(&snapshot, &loop.ready);
+	list_splice(&snapshot, &loop_hot.ready);
 	while (slices++ < SLICES_PER_TURN) {
 		struct list *node = list_take_first(&snapshot);
 
@@ -206,8 +199,8 @@ static void run_ready(void)
 	}
 
 	/* What was left over keeps its place before the newcomers. */
-	list_splice(&snapshot, &loop.ready);
-	list_splice(&loop.ready, &snapshot);
+	list_splice(&snapshot, &loop_hot.ready);
+	list_splice(&loop_hot.ready, &snapshot);
 }
 
 /* -- turns -- */
@@ -241,13 +234,13 @@ static void set_alarm(int64_t at_ms)
 
 static void poll_sockets(bool may_sleep)
 {
-	loop.counters.polls++;
+	loop_hot.counters.polls++;
 	event_base_loop(loop.base, EVLOOP_ONCE | EVLOOP_NO_EXIT_ON_EMPTY | (may_sleep ? 0 : EVLOOP_NONBLOCK));
 }
 
 static void turn_in_real_time(void)
 {
-	bool may_sleep = list_is_empty(&loop.ready);
+	bool may_sleep = list_is_empty(&loop_hot.ready);
 
 	if (may_sleep)
 		set_alarm(wheel_next_ms(&loop.wheel));
@@ -259,7 +252,7 @@ static void turn_in_real_time(void)
 static void turn_in_virtual_time(void)
 {
 	poll_sockets(false);
-	if (!list_is_empty(&loop.ready))
+	if (!list_is_empty(&loop_hot.ready))
 		return;
 
 	if (loop.outside > 0) {
@@ -272,7 +265,7 @@ static void turn_in_virtual_time(void)
 		event_add(loop.timer, &moment);
 		poll_sockets(true);
 		event_del(loop.timer);
-		if (!list_is_empty(&loop.ready))
+		if (!list_is_empty(&loop_hot.ready))
 			return;
 	}
 
@@ -285,7 +278,7 @@ static void turn_in_virtual_time(void)
 
 static void loop_turn(void)
 {
-	loop.counters.turns++;
+	loop_hot.counters.turns++;
 	if (loop.options.virtual_clock)
 		turn_in_virtual_time();
 	else
@@ -327,11 +320,12 @@ int loop_open(const struct loop_options *options)
 
 	event_set_log_callback(library_says);
 	memset(&loop, 0, sizeof(loop));
+	memset(&loop_hot, 0, sizeof(loop_hot));
 	loop.options = *options;
 	if (loop.options.max_tasks == 0)
 		loop.options.max_tasks = MAX_TASKS_DEFAULT;
 	loop_set_stall_warn(options->stall_warn_ms);
-	list_init(&loop.ready);
+	list_init(&loop_hot.ready);
 	loop.timer_at_ms = FOREVER;
 
 	loop.base = new_base();
@@ -344,7 +338,7 @@ int loop_open(const struct loop_options *options)
 	}
 
 	int features = event_base_get_features(loop.base);
-	loop.edge_triggered = (features & EV_FEATURE_ET) && (features & EV_FEATURE_EARLY_CLOSE);
+	loop_hot.edge_triggered = (features & EV_FEATURE_ET) && (features & EV_FEATURE_EARLY_CLOSE);
 	loop_clock_ns = loop.options.virtual_clock ? NS_PER_S : time_read_ns();
 	wheel_init(&loop.wheel, time_now_ms());
 	signal(SIGPIPE, SIG_IGN);
@@ -394,7 +388,7 @@ int loop_run(const char *name, task_fn *fn, void *arg)
 
 const struct loop_counters *loop_counters(void)
 {
-	return &loop.counters;
+	return &loop_hot.counters;
 }
 
 const char *loop_backend(void)
@@ -405,9 +399,4 @@ const char *loop_backend(void)
 size_t loop_max_fds(void)
 {
 	return strcmp(loop_backend(), "select") == 0 ? FD_SETSIZE : SIZE_MAX;
-}
-
-bool loop_is_edge_triggered(void)
-{
-	return loop.edge_triggered;
 }

@@ -45,13 +45,25 @@ struct loop_counters {
 	int64_t longest_slice_ns;
 };
 const struct loop_counters *loop_counters(void);
-/* "epoll", "poll", "select": the back end in use, and whether it has edges. */
+/* "epoll", "poll", "select": the back end in use. */
 const char *loop_backend(void);
-bool loop_is_edge_triggered(void);
 /* Descriptors from this number on cannot be waited for (-EMFILE): select(2) has room for FD_SETSIZE. */
 size_t loop_max_fds(void);
 
 /* -- for the modules of this layer -- */
+
+/* What every message touches. */
+extern struct loop_hot {
+	struct list ready;		/* the ready queue */
+	bool edge_triggered;
+	struct loop_counters counters;
+} loop_hot;
+
+/* Whether the back end tells of changes only, and so needs no arming. */
+static inline bool loop_is_edge_triggered(void)
+{
+	return loop_hot.edge_triggered;
+}
 
 /* A registration with libevent: an opaque struct event. */
 #define LOOP_EVENT_BYTES 128
@@ -70,7 +82,11 @@ void loop_event_remove(struct loop_event *e);
 unsigned loop_event_mask(short what);
 
 /* Appends the task to the ready queue. */
-void loop_ready(struct task *t);
+static inline void loop_ready(struct task *t)
+{
+	list_append(&loop_hot.ready, &t->ready_node);
+	loop_hot.counters.wakes++;
+}
 /* Reads the clock after a slice of the task and charges the time to it. */
 void loop_account_slice(struct task *t);
 size_t loop_max_tasks(void);

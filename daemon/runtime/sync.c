@@ -1,7 +1,5 @@
 #include "runtime/sync.h"
 
-#include "base/ensure.h"
-
 int waiters_park(struct list *waiters, const char *what, const void *object)
 {
 	struct task *t = task_self();
@@ -40,18 +38,10 @@ void semaphore_done(struct semaphore *s)
 }
 
 /* What is free goes to those who wait, so that nothing is free while anybody waits. */
-static void semaphore_hand_over(struct semaphore *s)
+void semaphore_hand_over(struct semaphore *s)
 {
 	while (s->used < s->limit && waiters_wake(&s->waiters, 0))
 		s->used++;
-}
-
-bool semaphore_try_acquire(struct semaphore *s)
-{
-	if (s->used >= s->limit)
-		return false;
-	s->used++;
-	return true;
 }
 
 int (semaphore_acquire)(struct semaphore *s)
@@ -63,13 +53,6 @@ int (semaphore_acquire)(struct semaphore *s)
 	if (semaphore_try_acquire(s))
 		return 0;
 	return waiters_park(&s->waiters, "semaphore", s);
-}
-
-void semaphore_release(struct semaphore *s)
-{
-	ENSURE(s->used > 0, "semaphore %s is released more often than acquired", s->name);
-	s->used--;
-	semaphore_hand_over(s);
 }
 
 void semaphore_resize(struct semaphore *s, size_t limit)

@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include "base/ensure.h"
 #include "runtime/wait.h"
 
 /* A counted right, such as "one of at most N connections". */
@@ -21,8 +22,22 @@ void semaphore_done(struct semaphore *s);
 #define semaphore_acquire(s) AWAIT(semaphore_acquire, (s))
 int (semaphore_acquire)(struct semaphore *s) _must_check_;
 /* Takes one now, or returns false; does not overtake those who wait. */
-bool semaphore_try_acquire(struct semaphore *s) _must_check_;
-void semaphore_release(struct semaphore *s);
+static inline _must_check_ bool semaphore_try_acquire(struct semaphore *s)
+{
+	if (s->used >= s->limit)
+		return false;
+	s->used++;
+	return true;
+}
+/* What semaphore_release() does when somebody waits. */
+void semaphore_hand_over(struct semaphore *s);
+static inline void semaphore_release(struct semaphore *s)
+{
+	ENSURE(s->used > 0, "semaphore %s is released more often than acquired", s->name);
+	s->used--;
+	if (UNLIKELY(!list_is_empty(&s->waiters)))
+		semaphore_hand_over(s);
+}
 /* Changes the limit: more is handed to those who wait, less shows as rights are released. */
 void semaphore_resize(struct semaphore *s, size_t limit);
 

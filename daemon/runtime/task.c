@@ -33,16 +33,11 @@ static struct {
 	uint64_t last_id;
 } pool = { .free = LIST_INIT(pool.free), .all = LIST_INIT(pool.all) };
 
-struct task *task_current(void)
-{
-	return task_running;
-}
-
-struct task *task_self(void)
+void task_none_runs(void)
 {
 	ENSURE(!executor_is_pool_thread, "a call of the runtime on a pool thread");
 	ENSURE(task_running, "a call of the runtime outside of a task");
-	return task_running;
+	__builtin_unreachable();
 }
 
 size_t task_count(void)
@@ -72,7 +67,7 @@ static struct task *pool_take(void)
 	struct task *t = list_entry(list_take_first(&pool.free), struct task, ready_node);
 	uint64_t sequence = t->wait_sequence;
 
-	*t = (struct task) { .wait_sequence = sequence, .id = ++pool.last_id };
+	*t = (struct task) { .wait_sequence = sequence, .id = ++pool.last_id, .calm_until_ns = FOREVER };
 	list_init(&t->ready_node);
 	list_init(&t->wait_node);
 	list_init(&t->groups);
@@ -189,7 +184,8 @@ void task_run_slice(struct task *t)
 	t->switches++;
 
 	task_running = t;
-	coro_resume(&t->coro);
+	if (!t->pump || t->interrupted || !wait_run_pump(t))
+		coro_resume(&t->coro);
 	task_running = NULL;
 
 	loop_account_slice(t);
@@ -216,6 +212,7 @@ void task_cancel(struct task_handle h)
 		return;
 
 	h.task->cancelled = true;
+	h.task->calm_until_ns = INT64_MIN;
 	wait_interrupt(h.task, -ECANCELED);
 }
 
@@ -229,14 +226,12 @@ int task_check(void)
 	return deadline_check(task_self(), time_now_ns());
 }
 
-int64_t task_waited_ns(void)
-{
-	return task_self()->waited_ns;
-}
-
 void task_nosuspend_begin(int *scope)
 {
-	*scope = ++task_self()->no_suspend;
+	struct task *t = task_self();
+
+	*scope = ++t->no_suspend;
+	t->calm_until_ns = INT64_MIN;
 }
 
 void task_nosuspend_end(int *scope)

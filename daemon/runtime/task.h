@@ -19,6 +19,7 @@ typedef int task_fn(void *arg);
 struct task;
 struct task_group;
 struct deadline;
+struct wait_pump;
 
 /* Where a task waits, in the source: static data, one per await (see AWAIT in wait.h). */
 struct wait_site {
@@ -26,6 +27,8 @@ struct wait_site {
 	const char *file;
 	int line;
 };
+
+_noreturn_ void task_none_runs(void);
 
 enum task_state {
 	TASK_FREE,		/* in the slab's free list */
@@ -43,35 +46,37 @@ struct task_handle {
 };
 
 struct task {
-	/* what a wake-up touches comes first */
+	/* what a message touches comes first, in five cache lines */
 	struct list ready_node;			/* loop's ready queue */
-	enum task_state state;
+	uint8_t state;				/* enum task_state */
 	bool cancelled;
 	bool uninterruptible;			/* the present wait ends only when its wake comes */
 	bool wake_pending;			/* woken before it parked */
 	bool shielded;				/* the present wait cannot be ended by a cancel */
 	bool interrupted;			/* the wait was ended by a cancel or a deadline, not by its wake */
+	uint16_t no_suspend;			/* depth of NOSUSPEND sections */
 	int wake_value;
+	int budget_operations, budget_bytes;
 	uint64_t wait_sequence;			/* names the present wait; never repeats in this slot */
 	struct coro coro;
+	struct wait_pump *pump;			/* runs in its place when it is woken, or NULL; on its own stack */
 
-	/* waiting */
-	struct list wait_node;			/* in the waiters of one semaphore, mutex, queue or gate */
-	void *wait_slot;			/* what a hand-over brings, or what is to be handed over */
+	int64_t calm_until_ns;			/* no [suspends] call has a reason to fail before this instant */
+	struct deadline *deadlines;		/* innermost first, on its own stack */
+	int64_t wait_until_ns;			/* what the nearest scope said when it parked, or FOREVER */
+	int64_t wait_since_ns;
+	int64_t waited_ns;			/* all its waits that have ended, added up */
+	int64_t run_ns;
+	int64_t longest_slice_ns;
+	uint64_t switches;
+	uint64_t received_bytes, sent_bytes;
 	const char *wait_what;			/* "readable", "semaphore": literal */
 	const void *wait_object;
 	const struct wait_site *wait_site;
-	int64_t wait_since_ns;
-	int64_t waited_ns;			/* all its waits that have ended, added up */
 	struct wheel_timer timer;		/* lazy: may be set for earlier than wait_until_ns */
-	int64_t wait_until_ns;			/* what the nearest scope said when it parked, or FOREVER */
 
-	/* scopes */
-	struct deadline *deadlines;		/* innermost first, on the task's own stack */
-	int budget_operations;
-	int budget_bytes;
-
-	/* belonging */
+	struct list wait_node;			/* in the waiters of one semaphore, mutex, queue or gate */
+	void *wait_slot;			/* what a hand-over brings, or what is to be handed over */
 	struct task_group *group;
 	struct list group_node;
 	struct list groups;			/* open groups that this task owns */
@@ -80,23 +85,26 @@ struct task {
 	void *arg;
 	int result;
 
-	/* for the eyes of an operator */
 	uint64_t id;				/* never reused */
 	uint64_t parent_id;
 	char name[TASK_NAME_BYTES];
 	const struct wait_site *spawn_site;
 	int64_t created_ns;
-	int64_t run_ns;
-	int64_t longest_slice_ns;
-	uint64_t switches;
-	uint64_t received_bytes, sent_bytes;
-	int no_suspend;				/* depth of NOSUSPEND sections */
 };
 
-/* The running task. Aborts outside of one (the main context, an executor thread). */
-struct task *task_self(void);
-/* The same, or NULL. */
-struct task *task_current(void);
+extern _Thread_local struct task *task_running;	/* NULL on pool threads, which run none */
+/* The running task, or NULL outside of one (the main context, an executor thread). */
+static inline struct task *task_current(void)
+{
+	return task_running;
+}
+/* The running task. Aborts outside of one. */
+static inline struct task *task_self(void)
+{
+	if (UNLIKELY(!task_running))
+		task_none_runs();
+	return task_running;
+}
 
 /* Starts fn(arg) in `group`; it first runs on a later turn of the ready queue (spawning never switches).
  * `name` is copied; `arg` is borrowed until the task has returned. *ret_handle may be NULL. Returns 0,
@@ -128,7 +136,10 @@ int (task_yield)(void) _must_check_;
 
 /* How long the running task has waited in its life, in nanoseconds: what a call adds to it is the time that it spent
  * waiting, for wait ledgers. */
-int64_t task_waited_ns(void);
+static inline int64_t task_waited_ns(void)
+{
+	return task_self()->waited_ns;
+}
 
 /* A section that must not suspend, such as while a foreign library's lock is held: a breach aborts by name. */
 void task_nosuspend_begin(int *scope);
@@ -143,7 +154,6 @@ size_t task_count(void);
 void task_each(void (*fn)(const struct task *t, void *context), void *context);
 
 /* Used by the loop and the modules of this layer. */
-extern _Thread_local struct task *task_running;	/* NULL on pool threads, which run none */
 /* Runs the task until it suspends or ends, and takes it apart when it has ended. */
 void task_run_slice(struct task *t);
 /* Frees the memory that tasks are kept in. None may live. */

@@ -48,8 +48,15 @@ static inline void must_be_able_to_suspend(const struct task *t)
 		refuse_to_suspend(t);
 }
 
+void wait_begun_twice(const struct task *t, const char *what)
+{
+	ENSURE(!(t->wait_sequence & 1), "task %s begins a wait for %s while it waits for %s", t->name, what,
+	       t->wait_what);
+	__builtin_unreachable();
+}
+
 /* One walk over the scopes: what deadline_check() says, the nearest instant, and whether a cancel is hidden. */
-static inline int survey(struct task *t, int64_t *ret_until_ns, bool *ret_shielded)
+static inline int survey(struct task *t)
 {
 	int64_t until_ns = FOREVER;
 	bool shielded = false;
@@ -58,17 +65,11 @@ static inline int survey(struct task *t, int64_t *ret_until_ns, bool *ret_shield
 		until_ns = MIN(until_ns, d->at_ns);
 		shielded = d->shields;
 	}
-	*ret_until_ns = until_ns;
-	*ret_shielded = shielded;
+	t->wait_until_ns = until_ns;
+	t->shielded = shielded;
 	if (LIKELY(until_ns > time_now_ns() && (!t->cancelled || shielded)))
 		return 0;
 	return deadline_check(t, time_now_ns());
-}
-
-void wait_at(const struct wait_site *site)
-{
-	if (LIKELY(task_running))
-		task_running->wait_site = site;
 }
 
 int (task_yield)(void)
@@ -88,38 +89,19 @@ int (task_yield)(void)
 	return deadline_check(t, time_now_ns());
 }
 
-int wait_enter(void)
+int wait_enter_with_care(void)
 {
 	struct task *t = task_running;
-	int64_t until_ns;
-	bool shielded;
 
 	must_be_able_to_suspend(t);
-	int r = survey(t, &until_ns, &shielded);
-	if (UNLIKELY(r < 0))
+	int r = survey(t);
+	if (r < 0)
 		return r;
-	if (UNLIKELY(--t->budget_operations < 0 || t->budget_bytes <= 0))
+	t->calm_until_ns = t->cancelled ? INT64_MIN : t->wait_until_ns;
+	if (t->budget_operations <= 0 || t->budget_bytes <= 0)
 		return (task_yield)();
+	t->budget_operations--;
 	return 0;
-}
-
-void wait_charge(size_t bytes)
-{
-	task_running->budget_bytes -= (int) MIN(bytes, (size_t) 1 << 30);
-}
-
-struct wait_token wait_begin(const char *what, const void *object)
-{
-	struct task *t = task_self();
-
-	ENSURE(!(t->wait_sequence & 1), "task %s begins a wait for %s while it waits for %s", t->name, what,
-	       t->wait_what);
-	t->wait_sequence++;
-	t->wait_what = what;
-	t->wait_object = object;
-	t->wake_pending = false;
-	t->interrupted = false;
-	return (struct wait_token) { t, t->wait_sequence };
 }
 
 void wait_abandon(struct wait_token w)
@@ -162,55 +144,104 @@ void wait_timer_fire(struct wheel_timer *timer)
 
 /* Sees to it that the timer fires no later than the nearest scope's instant. Early is fine: it looks and
  * sleeps on. */
-static void set_timer(struct task *t)
+static inline void set_timer(struct task *t)
 {
 	if (t->wait_until_ns == FOREVER)
 		return;
-	if (!wheel_timer_is_set(&t->timer) || t->timer.at_ms > loop_timer_ms(t->wait_until_ns))
+	if (!wheel_timer_is_set(&t->timer) || (t->timer.at_ms - 1) * NS_PER_MS >= t->wait_until_ns)
 		loop_set_timer(&t->timer, t->wait_until_ns);
 }
 
-static int park(struct wait_token w, bool uninterruptible)
+/* What the present wait came to. Only now, on its own stack, are the scopes looked at: which of them was it? */
+static inline int outcome(struct task *t)
 {
-	struct task *t = task_running;
+	t->wake_pending = false;
+	if (LIKELY(!t->interrupted))
+		return t->wake_value;
 
+	int r = deadline_check(t, time_now_ns());
+	return r < 0 ? r : t->wake_value;
+}
+
+static void refuse_to_park(const struct task *t, struct wait_token w)
+{
 	must_be_able_to_suspend(t);
 	ENSURE(w.task == t, "task %s parks on a wait of task %s", t->name, w.task ? w.task->name : "nobody");
-	if (t->wake_pending) {
-		t->wake_pending = false;
-		return t->wake_value;
-	}
 	ENSURE(wait_is_pending(w), "task %s parks on a stale token", t->name);
+}
 
-	if (!uninterruptible) {
-		int r = survey(t, &t->wait_until_ns, &t->shielded);
-		if (UNLIKELY(r < 0)) {
-			wait_abandon(w);
-			return r;
-		}
-		set_timer(t);
-	}
-
-	t->uninterruptible = uninterruptible;
-	t->state = TASK_WAITING;
-	suspend(t);
-	t->uninterruptible = false;
-	t->wake_pending = false;
-
-	if (t->interrupted) {
-		/* Only now, on its own stack, are the scopes looked at: which of them was it? */
-		int r = deadline_check(t, time_now_ns());
-		return r < 0 ? r : t->wake_value;
-	}
-	return t->wake_value;
+static inline void must_be_able_to_park(const struct task *t, struct wait_token w)
+{
+	if (UNLIKELY(!t || w.task != t || t->no_suspend || !wait_is_pending(w)))
+		refuse_to_park(t, w);
 }
 
 int wait_park(struct wait_token w)
 {
-	return park(w, false);
+	struct task *t = task_running;
+
+	if (UNLIKELY(t && t->wake_pending))
+		return outcome(t);
+	must_be_able_to_park(t, w);
+
+	int r = survey(t);
+	if (UNLIKELY(r < 0)) {
+		wait_abandon(w);
+		return r;
+	}
+	set_timer(t);
+	t->state = TASK_WAITING;
+	suspend(t);
+	return outcome(t);
 }
 
 int wait_park_uninterruptible(struct wait_token w)
 {
-	return park(w, true);
+	struct task *t = task_running;
+
+	if (t && t->wake_pending)
+		return outcome(t);
+	must_be_able_to_park(t, w);
+
+	t->uninterruptible = true;
+	t->state = TASK_WAITING;
+	suspend(t);
+	t->uninterruptible = false;
+	return outcome(t);
+}
+
+/* -- pumps -- */
+
+int wait_park_pumped(struct wait_token w, struct wait_pump *p)
+{
+	struct task *t = task_self();
+
+	t->pump = p;
+	int r = wait_park(w);
+	t->pump = NULL;
+	return r;
+}
+
+bool wait_repark(struct wait_token w)
+{
+	struct task *t = task_running;
+
+	must_be_able_to_park(t, w);
+	if (UNLIKELY(survey(t) < 0)) {
+		wait_abandon(w);
+		return false;
+	}
+	set_timer(t);
+	t->state = TASK_WAITING;
+	if (UNLIKELY(hook))
+		hook(t);
+	return true;
+}
+
+bool wait_run_pump(struct task *t)
+{
+	t->waited_ns += time_now_ns() - t->wait_since_ns;
+	t->wait_since_ns = time_now_ns();
+	t->wake_pending = false;
+	return t->pump->fn(t->pump);
 }

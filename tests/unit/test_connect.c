@@ -85,7 +85,7 @@ static int connects(void *arg)
 	assert_int_equal(connect_stream(&to, NULL, &peer, &near), 0);
 	snprintf(expected, sizeof(expected), "127.0.0.1:%u", port);
 	assert_string_equal(endpoint_print(&peer, text), expected);
-	assert_int_equal(fd_option(io_fd(near->io), IPPROTO_TCP, TCP_NODELAY, &nodelay), 0);
+	assert_int_equal(fd_option(io_fd(&near->io), IPPROTO_TCP, TCP_NODELAY, &nodelay), 0);
 	assert_true(nodelay);
 
 	int fd = listener_accept(l, &seen);

@@ -296,7 +296,7 @@ static void the_end_is_passed_on_after_the_last_byte(void **unused)
 /* What a client such as `printf x | nc -N` does: bytes and end in one go, before the relay has looked. */
 static int bytes_and_end_at_once(struct scene *s)
 {
-	int fd = io_fd(s->client->io);
+	int fd = io_fd(&s->client->io);
 
 	assert_int_equal(fd_write(fd, "x", 1), 1);
 	assert_int_equal(fd_finish(fd), 0);

@@ -519,15 +519,14 @@ static void a_goodbye_has_bounds_of_time_and_bytes(void **unused)
 
 /* A transport that, like TLS, may want to write in order to read, and holds bytes of its own. */
 struct odd {
-	struct transport transport;
 	int reads_refused, writes_refused, finishes_refused;
 	size_t held;
 	bool done;
 };
 
-static ssize_t odd_read(struct transport *t, void *buffer, size_t length)
+static ssize_t odd_read(struct stream *s, void *buffer, size_t length)
 {
-	struct odd *o = container_of(t, struct odd, transport);
+	struct odd *o = s->session;
 
 	if (o->reads_refused-- > 0)
 		return TRANSPORT_WANT_WRITE;
@@ -535,43 +534,38 @@ static ssize_t odd_read(struct transport *t, void *buffer, size_t length)
 		return TRANSPORT_WANT_READ;
 	length = MIN(length, o->held);
 	o->held -= length;
+	s->buffered = o->held > 0;
 	memset(buffer, 'o', length);
 	return (ssize_t) length;
 }
 
-static ssize_t odd_writev(struct transport *t, const struct iovec *parts, int count)
+static ssize_t odd_write(struct stream *s, const void *bytes, size_t length)
 {
-	struct odd *o = container_of(t, struct odd, transport);
+	struct odd *o = s->session;
 
-	(void) count;
-	if (o->writes_refused-- > 0)
-		return TRANSPORT_WANT_READ;
-	return (ssize_t) parts->iov_len;
+	(void) bytes;
+	return o->writes_refused-- > 0 ? TRANSPORT_WANT_READ : (ssize_t) length;
 }
 
-static int odd_finish(struct transport *t)
+static int odd_finish(struct stream *s)
 {
-	struct odd *o = container_of(t, struct odd, transport);
+	struct odd *o = s->session;
 
 	return o->finishes_refused-- > 0 ? TRANSPORT_WANT_READ : 0;
 }
 
-static size_t odd_pending(const struct transport *t)
+static void odd_done(struct stream *s)
 {
-	return container_of(t, struct odd, transport)->held;
-}
+	struct odd *o = s->session;
 
-static void odd_done(struct transport *t)
-{
-	container_of(t, struct odd, transport)->done = true;
+	o->done = true;
 }
 
 static const struct transport_ops odd_ops = {
 	.name = "odd",
 	.read = odd_read,
-	.writev = odd_writev,
+	.write = odd_write,
 	.finish = odd_finish,
-	.pending = odd_pending,
 	.done = odd_done,
 };
 
@@ -583,8 +577,8 @@ static int odd_wants(void *arg)
 		PAIR(p, pair_of_tcp);
 
 		(void) arg;
-		odd.transport = (struct transport) { .ops = &odd_ops, .io = p.near->io };
-		p.near->via = &odd.transport;
+		p.near->ops = &odd_ops;
+		p.near->session = &odd;
 
 		/* Wants to write first, which is possible. */
 		DEADLINE(limit, 1000);
@@ -592,7 +586,7 @@ static int odd_wants(void *arg)
 		assert_false(deadline_passed(&limit));
 
 		/* Bytes of its own need no readiness. */
-		io_drained(p.near->io, IO_READ);
+		io_drained(&p.near->io, IO_READ);
 		assert_int_equal(stream_read(p.near, buffer, sizeof(buffer)), 1);
 
 		/* Wants to read first, which nothing makes possible before the peer has written. */
@@ -600,7 +594,7 @@ static int odd_wants(void *arg)
 		deadline_rearm(&limit, 1000);
 		assert_int_equal(stream_write(p.far, "y", 1), 0);
 		assert_int_equal(stream_write(p.near, "x", 1), 0);
-		assert_int_equal(fd_read(io_fd(p.near->io), buffer, sizeof(buffer)), 1);
+		assert_int_equal(fd_read(io_fd(&p.near->io), buffer, sizeof(buffer)), 1);
 		assert_int_equal(stream_finish(p.near), -ETIMEDOUT);
 		deadline_rearm(&limit, 1000);
 		assert_int_equal(stream_write(p.far, "y", 1), 0);
