@@ -25,6 +25,7 @@
 #define TAIL_BYTES 40		/* `" ...`, `: dropped=18446744073709551615`, newline, NUL: 37 at most */
 #define BODY_BYTES (LOG_LINE_BYTES - TAIL_BYTES)
 #define ESCAPED_BYTES 4		/* what one byte may become */
+#define STAMP_BYTES 32
 
 enum log_level log_level_now = LOG_LEVEL_INFO;
 
@@ -32,6 +33,9 @@ static struct {
 	enum log_format format;		/* never AUTO */
 	bool is_coloured;
 	bool has_nowait;		/* standard error is a pipe or a socket, where RWF_NOWAIT may work */
+	bool is_file;			/* it is a regular file, which always takes what it is given, open(2) */
+	struct timespec second;		/* the one that `stamp` is of */
+	char stamp[STAMP_BYTES];	/* `2026-01-31T12:34:56`, made once a second */
 
 	log_sink *sink;
 	void *sink_context;
@@ -75,8 +79,9 @@ void log_open(enum log_format format, enum log_level level)
 
 	state.format = format;
 	state.is_coloured = format == LOG_FORMAT_TEXT && is_terminal && wants_colour();
-	state.has_nowait = fstat(STDERR_FILENO, &status) == 0 &&
-			     (S_ISFIFO(status.st_mode) || S_ISSOCK(status.st_mode));
+	bool is_known = fstat(STDERR_FILENO, &status) == 0;
+	state.has_nowait = is_known && (S_ISFIFO(status.st_mode) || S_ISSOCK(status.st_mode));
+	state.is_file = is_known && S_ISREG(status.st_mode);
 	log_level_now = level;
 
 	/* The zone's file is read here, not under the first record, which may be written on a small stack. */
@@ -206,12 +211,22 @@ static void begin_text(const struct timespec *now, enum log_level level)
 /* Writes the start of a logfmt line, with the time as in RFC 3339 section 5.6. */
 static void begin_logfmt(const struct timespec *now, enum log_level level)
 {
-	struct tm calendar;
+	const char *name = levels[level].name;
 
-	gmtime_r(&now->tv_sec, &calendar);
-	text_append(state.line, BODY_BYTES, &state.length, "ts=%04d-%02d-%02dT%02d:%02d:%02d.%03ldZ level=%s msg=",
-		    calendar.tm_year + 1900, calendar.tm_mon + 1, calendar.tm_mday, calendar.tm_hour, calendar.tm_min,
-		    calendar.tm_sec, now->tv_nsec / NS_PER_MS, levels[level].name);
+	if (now->tv_sec != state.second.tv_sec || !state.stamp[0]) {
+		struct tm calendar;
+
+		gmtime_r(&now->tv_sec, &calendar);
+		strftime(state.stamp, sizeof(state.stamp), "%Y-%m-%dT%H:%M:%S", &calendar);
+		state.second = *now;
+	}
+	add("ts=", 3);
+	add(state.stamp, strlen(state.stamp));
+	add(".", 1);
+	state.length += text_put_number(state.line + state.length, (uint64_t) (now->tv_nsec / NS_PER_MS), 3);
+	add("Z level=", 8);
+	add(name, strlen(name));
+	add(" msg=", 5);
 }
 
 void log_begin(enum log_level level, const char *message)
@@ -273,21 +288,24 @@ void log_field_bytes(const char *key, const char *value, size_t length)
 
 void log_field_number(const char *key, int64_t value)
 {
-	char text[TEXT_SHORT_BYTES];
-	size_t length = 0;
+	char text[1 + TEXT_NUMBER_BYTES] = "-";
+	size_t sign = value < 0;
 
-	text_append(text, sizeof(text), &length, "%lld", (long long) value);
+	size_t length = sign + text_put_number(text + sign, sign ? -(uint64_t) value : (uint64_t) value, 1);
 	log_field_bytes(key, text, length);
 }
 
 void log_field_ms(const char *key, int64_t ns)
 {
 	uint64_t us = (ns < 0 ? -(uint64_t) ns : (uint64_t) ns) / 1000;
-	char text[TEXT_SHORT_BYTES];
-	size_t length = 0;
+	char text[1 + TEXT_NUMBER_BYTES + 1 + 3 + 2] = "-";
+	size_t length = ns < 0 && us > 0;
 
-	text_append(text, sizeof(text), &length, "%s%llu.%03llums", ns < 0 && us > 0 ? "-" : "",
-		    (unsigned long long) (us / 1000), (unsigned long long) (us % 1000));
+	length += text_put_number(text + length, us / 1000, 1);
+	text[length++] = '.';
+	length += text_put_number(text + length, us % 1000, 3);
+	text[length++] = 'm';
+	text[length++] = 's';
 	log_field_bytes(key, text, length);
 }
 
@@ -299,7 +317,7 @@ static bool is_writable(void)
 
 	if (fault_point("log_poll", EAGAIN) < 0)
 		return false;
-	return poll(&sink, 1, 0) == 1 && sink.revents == POLLOUT;
+	return state.is_file || (poll(&sink, 1, 0) == 1 && sink.revents == POLLOUT);
 }
 
 /* Writes the line, whole, or returns false. Another process may fill the same pipe between the look and the

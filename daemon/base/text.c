@@ -420,6 +420,20 @@ const char *text_suggest(const char *text, const char *const *words)
 	return nearest;
 }
 
+size_t text_put_number(char *buffer, uint64_t number, unsigned digits)
+{
+	char reversed[TEXT_NUMBER_BYTES];
+	unsigned length = 0;
+
+	do {
+		reversed[length++] = (char) ('0' + number % 10);
+		number /= 10;
+	} while (number || length < MIN(digits, (unsigned) TEXT_NUMBER_BYTES));
+	for (unsigned i = 0; i < length; i++)
+		buffer[i] = reversed[length - 1 - i];
+	return length;
+}
+
 bool text_starts_with(const char *text, const char *prefix)
 {
 	return strncmp(text, prefix, strlen(prefix)) == 0;

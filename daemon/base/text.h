@@ -38,6 +38,10 @@ unsigned text_distance(const char *a, const char *b, unsigned limit);
 /* The word of `words` (NULL-terminated) that `text` was probably meant to be, or NULL. */
 const char *text_suggest(const char *text, const char *const *words);
 
+/* Writes a number in at least `digits` decimal digits, without a NUL. Returns their count, at most TEXT_NUMBER_BYTES. */
+#define TEXT_NUMBER_BYTES 20
+size_t text_put_number(char *buffer, uint64_t number, unsigned digits);
+
 bool text_starts_with(const char *text, const char *prefix);
 /* Appends formatted text at `*position` of a buffer, cutting at its end; the buffer always stays terminated. */
 _printf_(4, 5) void text_append(char *buffer, size_t size, size_t *position, const char *format, ...);

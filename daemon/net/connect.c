@@ -62,16 +62,18 @@ static int wait_until_connected(struct stream *s, struct endpoint *ret_peer)
 	int fd = io_fd(&s->io);
 	int r;
 
-	do {
+	for (;;) {
 		io_drained(&s->io, IO_WRITE);
 		r = (io_wait)(&s->io, IO_WRITE);
-		if (r >= 0)
-			r = unlike_a_deadline(fd_connect_result(fd));
 		if (r < 0)
 			return r;
 		r = fd_peer_endpoint(fd, ret_peer);
-	} while (r == -ENOTCONN);
-	return r;
+		if (r != -ENOTCONN)
+			return r;
+		r = unlike_a_deadline(fd_connect_result(fd));
+		if (r < 0)
+			return r;
+	}
 }
 
 static int connect_one(const struct sockaddr *to, socklen_t length, struct endpoint *ret_peer, struct stream **ret)

@@ -6,9 +6,10 @@ void group_init(struct task_group *g, const char *name, enum group_policy policy
 {
 	*g = (struct task_group) { .name = name, .policy = policy, .owner = task_current() };
 	list_init(&g->members);
-	list_init(&g->owner_node);
-	if (g->owner)
-		list_append(&g->owner->groups, &g->owner_node);
+	if (g->owner) {
+		g->next_of_owner = g->owner->groups;
+		g->owner->groups = g;
+	}
 }
 
 static void decide(struct task_group *g, int outcome)
@@ -67,6 +68,17 @@ int (group_wait)(struct task_group *g)
 	return g->decided ? g->outcome : 0;
 }
 
+/* Scopes end in the order of their nesting, so it is nearly always the first; groups in objects end when those do. */
+static void disown(struct task_group *g)
+{
+	struct task_group **link = &g->owner->groups;
+
+	while (*link && *link != g)
+		link = &(*link)->next_of_owner;
+	if (*link)
+		*link = g->next_of_owner;
+}
+
 void group_close(struct task_group *g)
 {
 	ENSURE(g->owner == task_current(), "group %s is closed by a task that does not own it", g->name);
@@ -75,5 +87,6 @@ void group_close(struct task_group *g)
 		g->waiter = wait_begin("group to end", g);
 		(void) wait_park_uninterruptible(g->waiter);
 	}
-	list_remove(&g->owner_node);
+	if (g->owner)
+		disown(g);
 }

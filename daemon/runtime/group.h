@@ -24,7 +24,7 @@ struct task_group {
 	const char *name;
 	enum group_policy policy;
 	struct task *owner;			/* NULL only for the loop's root group */
-	struct list owner_node;			/* owner->groups */
+	struct task_group *next_of_owner;	/* in owner->groups */
 	struct list members;
 	size_t count;
 	size_t failed;				/* members that returned an error, ever */

@@ -79,10 +79,9 @@ int io_new(int fd, struct io **ret)
 	return 0;
 }
 
-int io_detach(struct io *i)
+/* Ends the registration, and the waits. */
+static void leave_loop(struct io *i)
 {
-	int fd = i->fd;
-
 	loop_event_remove(&i->event);
 	list_remove(&i->watch_node);
 	i->closed = true;
@@ -91,13 +90,23 @@ int io_detach(struct io *i)
 	wait_wake(i->waiters[1], -EBADF);
 	if (i->waits == 0)
 		memory_free(i);
+}
+
+int io_detach(struct io *i)
+{
+	int fd = i->fd;
+
+	leave_loop(i);
 	return fd;
 }
 
 struct io *io_free(struct io *i)
 {
-	if (i)
-		close(io_detach(i));
+	if (!i)
+		return NULL;
+	/* First, because closing it takes it out of epoll's set too: what libevent then asks for has been done. */
+	close(i->fd);
+	leave_loop(i);
 	return NULL;
 }
 

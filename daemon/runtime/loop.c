@@ -167,7 +167,8 @@ void loop_account_slice(struct task *t)
 	loop_clock_ns = time_read_ns();
 	int64_t slice_ns = loop_clock_ns - before_ns;
 	t->run_ns += slice_ns;
-	t->longest_slice_ns = MAX(t->longest_slice_ns, slice_ns);
+	if (UNLIKELY(slice_ns > t->longest_slice_ns))
+		t->longest_slice_ns = (uint32_t) MIN(slice_ns, (int64_t) UINT32_MAX);
 	loop_hot.counters.slices++;
 	loop_hot.counters.longest_slice_ns = MAX(loop_hot.counters.longest_slice_ns, slice_ns);
 	if (UNLIKELY(slice_ns > loop.options.stall_warn_ms * NS_PER_MS) && loop.options.on_stall)

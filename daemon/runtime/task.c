@@ -70,7 +70,6 @@ static struct task *pool_take(void)
 	*t = (struct task) { .wait_sequence = sequence, .id = ++pool.last_id, .calm_until_ns = FOREVER };
 	list_init(&t->ready_node);
 	list_init(&t->wait_node);
-	list_init(&t->groups);
 	list_append(&pool.all, &t->all_node);
 	wheel_timer_init(&t->timer, wait_timer_fire);
 	pool.count++;
@@ -105,7 +104,7 @@ static void task_main(void *arg)
 	struct task *t = arg;
 
 	t->result = t->fn(t->arg);
-	ENSURE(list_is_empty(&t->groups), "task %s returned with an open group", t->name);
+	ENSURE(!t->groups, "task %s returned with an open group", t->name);
 	ENSURE(!t->deadlines, "task %s returned with an open deadline", t->name);
 	ENSURE(!t->no_suspend, "task %s returned inside a NOSUSPEND section", t->name);
 	t->state = TASK_DONE;

@@ -57,6 +57,8 @@ struct task {
 	uint16_t no_suspend;			/* depth of NOSUSPEND sections */
 	int wake_value;
 	int budget_operations, budget_bytes;
+	uint32_t longest_slice_ns;		/* or UINT32_MAX, for four seconds and more */
+	int result;
 	uint64_t wait_sequence;			/* names the present wait; never repeats in this slot */
 	struct coro coro;
 	struct wait_pump *pump;			/* runs in its place when it is woken, or NULL; on its own stack */
@@ -67,7 +69,6 @@ struct task {
 	int64_t wait_since_ns;
 	int64_t waited_ns;			/* all its waits that have ended, added up */
 	int64_t run_ns;
-	int64_t longest_slice_ns;
 	uint64_t switches;
 	uint64_t received_bytes, sent_bytes;
 	const char *wait_what;			/* "readable", "semaphore": literal */
@@ -76,14 +77,15 @@ struct task {
 	struct wheel_timer timer;		/* lazy: may be set for earlier than wait_until_ns */
 
 	struct list wait_node;			/* in the waiters of one semaphore, mutex, queue or gate */
-	void *wait_slot;			/* what a hand-over brings, or what is to be handed over */
+	union {
+		task_fn *fn;			/* what it shall run, until it begins */
+		void *wait_slot;		/* what a hand-over brings, or what is to be handed over */
+	};
+	void *arg;
 	struct task_group *group;
 	struct list group_node;
-	struct list groups;			/* open groups that this task owns */
+	struct task_group *groups;		/* open groups that this task owns, the newest first */
 	struct list all_node;
-	task_fn *fn;
-	void *arg;
-	int result;
 
 	uint64_t id;				/* never reused */
 	uint64_t parent_id;

@@ -24,11 +24,18 @@ int conn_new(struct service *service, uint64_t id, int fd, const struct endpoint
 	c->started_ns = time_now_ns();
 	c->client->read_wait_ns = &c->ledger.client_read_ns;
 	c->client->write_wait_ns = &c->ledger.client_write_ns;
-	(void) fd_local_endpoint(fd, &c->local);
 	list_append(&service->conns, &c->service_node);
 	service->active++;
 	*ret = c;
 	return 0;
+}
+
+char *conn_print_local(const struct conn *c, char buffer[ENDPOINT_TEXT_BYTES])
+{
+	struct endpoint local = { 0 };
+
+	(void) fd_local_endpoint(io_fd(&c->client->io), &local);
+	return endpoint_print(&local, buffer);
 }
 
 void conn_set_end(struct conn *c, const char *words, char who, char when)
@@ -96,13 +103,13 @@ static void report(void *arg)
 	log_field_number("id", (int64_t) c->id);
 	log_field_text("service", c->service->name);
 	log_field_text("peer", endpoint_print(&c->peer, text));
-	log_field_text("local", endpoint_print(&c->local, text));
+	log_field_text("local", conn_print_local(c, text));
 	log_field_number("in", (int64_t) c->client->received_bytes);
 	log_field_number("out", (int64_t) c->client->sent_bytes);
 	if (c->requests)
 		log_field_number("requests", c->requests);
 	if (c->service->upstream) {
-		log_field_text("upstream", c->upstream[0] ? c->upstream : "-");
+		log_field_text("upstream", c->upstream ? c->upstream : "-");
 		log_field_number("attempts", c->attempts);
 	}
 	log_field_text("end", c->end.words);
@@ -154,6 +161,7 @@ static void finish(struct conn *c, int result)
 		semaphore_release(&c->service->slots);
 	}
 	service_unref(c->service);
+	memory_free(c->upstream);
 	memory_free(c);
 }
 

@@ -16,7 +16,7 @@ struct conn {
 	uint64_t id;			/* never reused; in the log, in /whoami and in the task's name */
 	struct service *service;	/* one reference */
 	struct stream *client;
-	struct endpoint peer, local;
+	struct endpoint peer;
 	int64_t started_ns;
 	struct ledger ledger;
 	struct conn_end end;		/* what the handler said; words NULL: nothing, derived from its result */
@@ -25,9 +25,8 @@ struct conn {
 	bool idle;			/* between requests: may be ended at once when the daemon drains */
 	bool stop_requested;		/* drain: end after the present request */
 	uint32_t requests;		/* http */
-	/* proxy */
-	uint32_t attempts;
-	char upstream[ENDPOINT_TEXT_BYTES];	/* the server it got through to, or tried last */
+	uint32_t attempts;		/* proxy */
+	char *upstream;			/* the server it got through to, or tried last; owned; NULL: none, or no memory */
 };
 
 /* A connection of `service` over the socket, `id` being its number for the life of the process. On failure
@@ -41,6 +40,8 @@ struct conn *conn_free(struct conn *c);
 /* [suspends] The body of a connection's task: serves it to its end, reports the end and frees *arg (struct
  * conn). Returns what the handler returned. */
 int conn_run(void *arg);
+/* Its own end of the client's connection, asked of the kernel when somebody wants to know. Returns buffer. */
+char *conn_print_local(const struct conn *c, char buffer[ENDPOINT_TEXT_BYTES]);
 /* Says how it ended; the first one that is said stays. */
 void conn_set_end(struct conn *c, const char *words, char who, char when);
 /* Waiting for a next request (true) or at work on one (false). */

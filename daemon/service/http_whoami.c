@@ -74,7 +74,7 @@ static int write_connection_text(struct http_exchange *x)
 	int r = write_line(x, "peer: ", endpoint_print(&c->peer, text));
 
 	if (r == 0)
-		r = write_line(x, "local: ", endpoint_print(&c->local, text));
+		r = write_line(x, "local: ", conn_print_local(c, text));
 	if (r == 0)
 		r = write_line(x, "service: ", c->service->name);
 	if (r == 0)
@@ -157,7 +157,7 @@ static int write_connection_json(struct http_exchange *x)
 	int r = write_member(x, "{\n  \"peer\": ", endpoint_print(&c->peer, text));
 
 	if (r == 0)
-		r = write_member(x, ",\n  \"local\": ", endpoint_print(&c->local, text));
+		r = write_member(x, ",\n  \"local\": ", conn_print_local(c, text));
 	if (r == 0)
 		r = write_member(x, ",\n  \"service\": ", c->service->name);
 	if (r == 0)

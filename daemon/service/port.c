@@ -2,10 +2,10 @@
 
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/text.h"
 #include "net/fd.h"
 #include "service/conn.h"
 
-#include <stdio.h>
 #include <string.h>
 
 /* How long an accept loop rests when the process is out of descriptors or memory, and how often it says so. */
@@ -62,9 +62,11 @@ static int take_slots(struct port *p, struct conn *c)
 
 static int spawn_conn(struct port *p, struct conn *c)
 {
-	char name[TASK_NAME_BYTES];
+	char name[TASK_NAME_BYTES + TEXT_NUMBER_BYTES] = "conn-";
+	size_t length = 5 + text_put_number(name + 5, c->id, 1);
 
-	snprintf(name, sizeof(name), "conn-%llu %.12s", (unsigned long long) c->id, c->service->name);
+	name[length++] = ' ';
+	strncpy(name + length, c->service->name, sizeof(name) - 1 - length);
 	return task_spawn(p->server->connections, name, conn_run, c, &c->task);
 }
 

@@ -1,6 +1,7 @@
 #include "service/conn.h"
 
 #include "base/log.h"
+#include "base/memory.h"
 #include "net/connect.h"
 #include "service/upstream.h"
 
@@ -39,14 +40,11 @@ static void set_connect_end(struct conn *c, int r)
 	}
 }
 
+/* For the record of its end, which does without when there is no memory. */
 static void note_server(struct conn *c, const struct upstream_server *server)
 {
-	char text[ADDRESS_TEXT_BYTES];
-
-	address_print(&server->address, text);
-	size_t length = strnlen(text, sizeof(c->upstream) - 1);
-	memcpy(c->upstream, text, length);
-	c->upstream[length] = '\0';
+	memory_free(c->upstream);
+	c->upstream = memory_copy_text(server->text);
 }
 
 /* [suspends] Tries servers in turn, each within the connect timeout, until one accepts. */
@@ -73,7 +71,7 @@ static int connect_to_some(struct conn *c, struct upstream *u, struct upstream_s
 		if (!is_the_servers_fault(r, &attempt))
 			return r;
 		server->failed++;
-		log_debug("connection %llu: upstream %s: %s", (unsigned long long) c->id, c->upstream,
+		log_debug("connection %llu: upstream %s: %s", (unsigned long long) c->id, server->text,
 			  strerrordesc_np(-r));
 	}
 	return r;

@@ -18,6 +18,7 @@ int upstream_new(const struct upstream_config *uc, struct upstream **ret)
 	u->server_count = count;
 	for (size_t i = 0; i < count; i++) {
 		u->servers[i].address = uc->servers[i].address;
+		address_print(&u->servers[i].address, u->servers[i].text);
 		u->servers[i].weight = uc->servers[i].weight;
 		u->servers[i].backup = uc->servers[i].backup;
 		resolve_cache_init(&u->servers[i].names);

@@ -11,6 +11,7 @@
 
 struct upstream_server {
 	struct address address;
+	char text[ADDRESS_TEXT_BYTES];	/* of the address */
 	unsigned weight;
 	int64_t credit;			/* of the smooth round robin */
 	bool backup;
