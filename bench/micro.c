@@ -22,6 +22,7 @@
 
 #define ROUNDS 11
 #define OPERATIONS 100000
+#define CROWD 1000  /* that do the same at once */
 #define TIMERS 1000 /* that are set already when one more is set and cleared */
 
 /* Does the operation that often. 0 or -errno. */
@@ -30,6 +31,7 @@ typedef int micro_fn(unsigned times);
 struct micro {
 	const char *name, *what;
 	micro_fn *fn;
+	bool below_tasks; /* on the main stack, where coroutines are run from */
 };
 
 /* -- the operations -- */
@@ -42,8 +44,7 @@ static void switch_body(void *arg)
 		coro_suspend();
 }
 
-/* The layer below tasks: registers and stack only. The runtime's own task is a coroutine already, so this one is run
- * from where coroutines are run from, the main stack (see main()). */
+/* The layer below tasks: registers and stack only. */
 static int micro_switch(unsigned times)
 {
 	struct coro c;
@@ -60,6 +61,39 @@ static int micro_switch(unsigned times)
 	return 0;
 }
 
+static int sleep_and_wake(struct coro *crowd, unsigned rounds)
+{
+	bool over = false;
+
+	for (unsigned i = 0; i < CROWD; i++) {
+		int r = coro_init(&crowd[i], switch_body, &over);
+		if (r < 0)
+			return r;
+		coro_resume(&crowd[i]);
+	}
+	for (unsigned round = 0; round < rounds; round++) {
+		for (unsigned i = 0; i < CROWD; i++)
+			if (!coro_sleep(&crowd[i]))
+				return -ENOTSUP;
+		for (unsigned i = 0; i < CROWD; i++)
+			coro_resume(&crowd[i]);
+	}
+	over = true;
+	for (unsigned i = 0; i < CROWD; i++) {
+		coro_resume(&crowd[i]);
+		coro_done(&crowd[i], "micro");
+	}
+	return 0;
+}
+
+/* All of a crowd fall asleep, so whole slabs of stacks go and come. */
+static int micro_sleep(unsigned times)
+{
+	_cleanup_(memory_freep) struct coro *crowd = calloc(CROWD, sizeof(*crowd));
+
+	return crowd ? sleep_and_wake(crowd, times / CROWD) : -ENOMEM;
+}
+
 static int pass_turns(void *arg)
 {
 	const unsigned *turns = arg;
@@ -74,10 +108,10 @@ static int pass_turns(void *arg)
  * looks at the sockets between the turns are shared among them. */
 static int micro_yield(unsigned times)
 {
-	unsigned turns = times / 1000;
+	unsigned turns = times / CROWD;
 
 	TASK_GROUP(crowd, GROUP_ALL);
-	for (unsigned i = 0; i < 1000; i++) {
+	for (unsigned i = 0; i < CROWD; i++) {
 		int r = task_spawn(&crowd, "yielder", pass_turns, &turns, NULL);
 		if (r < 0)
 			return r;
@@ -201,14 +235,15 @@ static int micro_chunk(unsigned times)
 }
 
 static const struct micro operations[] = {
-	{"switch", "into a coroutine and back", micro_switch},
-	{"yield", "a task gives way to the next", micro_yield},
-	{"spawn", "a task is spawned, runs and ends", micro_spawn},
-	{"timer", "a timer is set and cleared", micro_timer},
-	{"deadline", "a deadline is moved", micro_deadline},
-	{"queue", "an item is put and got by one task", micro_queue},
-	{"hand-over", "an item goes to a task that waits for it", micro_hand_over},
-	{"chunk", "a buffer is borrowed and given back", micro_chunk},
+	{"switch", "into a coroutine and back", micro_switch, true},
+	{"sleep", "a coroutine is put to sleep, woken and run", micro_sleep, true},
+	{"yield", "a task gives way to the next", micro_yield, false},
+	{"spawn", "a task is spawned, runs and ends", micro_spawn, false},
+	{"timer", "a timer is set and cleared", micro_timer, false},
+	{"deadline", "a deadline is moved", micro_deadline, false},
+	{"queue", "an item is put and got by one task", micro_queue, false},
+	{"hand-over", "an item goes to a task that waits for it", micro_hand_over, false},
+	{"chunk", "a buffer is borrowed and given back", micro_chunk, false},
 };
 
 /* -- measuring -- */
@@ -295,7 +330,7 @@ static int measure_all(struct wish *w, bool in_task)
 	int r = 0;
 
 	for (size_t i = 0; r == 0 && i < ARRAY_LENGTH(operations); i++)
-		if (wished(w, operations[i].name) && in_task != (operations[i].fn == micro_switch))
+		if (wished(w, operations[i].name) && in_task != operations[i].below_tasks)
 			r = measure(&operations[i], w->counter);
 	return r;
 }

@@ -6,8 +6,12 @@
     (gdb) corelay-bt all
     (gdb) corelay-select 17         frames of task 17 for `up`, `frame 3`, `info locals`; without a number: back
 
-Nothing in the process is changed. A parked task's registers lie on its stack, at coro.context.sp; an unwinder
-makes them the caller of the thread's newest frame, which therefore stays visible as frame 0.
+A parked task's registers lie on its stack, at coro.context.sp; an unwinder makes them the caller of the thread's
+newest frame, which therefore stays visible as frame 0.
+
+The stack of a task that is asleep is not there: what it holds was set aside. In a live process the script writes it back
+to its place, as the task's wake will do again; nothing else in the process is changed. A core file cannot be written:
+there the back-trace follows the frame pointers through what was set aside, and shows no arguments.
 """
 
 import gdb
@@ -16,18 +20,22 @@ import gdb.unwinder
 WORD_BYTES = 8
 
 # Which word at the saved stack pointer holds which register, and how many words the switch takes off the stack:
-# see daemon/coro/switch_*.S.
+# see daemon/coro/switch_*.S. On aarch64 the upper bits of a return address may be its signature.
 LAYOUTS = {
     "i386:x86-64": {
         "words": 8,
         "sp": "rsp",
         "pc": "rip",
+        "fp": 6,
+        "address_bits": 64,
         "registers": {"r15": 1, "r14": 2, "r13": 3, "r12": 4, "rbx": 5, "rbp": 6, "rip": 7},
     },
     "aarch64": {
         "words": 22,
         "sp": "sp",
         "pc": "pc",
+        "fp": 18,
+        "address_bits": 48,
         "registers": {**{f"x{19 + i}": 8 + i for i in range(12)}, "pc": 19},
     },
 }
@@ -95,8 +103,16 @@ def place_of(task):
 # -- frames -----------------------------------------------------------------------------------------------------
 
 
-def saved_registers(task):
-    """The registers of a parked task, by name."""
+def has_run(task):
+    return str(task["coro"]["state"]) != "CORO_NEW"
+
+
+def is_asleep(task):
+    return str(task["coro"]["state"]) == "CORO_ASLEEP"
+
+
+def layout_of(task):
+    """Where the registers of a parked task lie."""
     context = task["coro"]["context"]
     if any(field.name == "machine" for field in context.type.fields()):
         raise Missing("this corelayd switches by ucontext (--with-coro=ucontext), which parks registers elsewhere:"
@@ -104,8 +120,31 @@ def saved_registers(task):
     name = gdb.selected_inferior().architecture().name()
     if name not in LAYOUTS:
         raise Missing(f"where the switch puts registers on {name} is not known")
-    layout = LAYOUTS[name]
-    sp = int(context["sp"])
+    return LAYOUTS[name]
+
+
+def set_aside(task):
+    """The live bytes of a stack that is asleep, and the address that they belong to."""
+    memory = gdb.selected_inferior().read_memory(int(task["coro"]["aside"]), int(task["coro"]["aside_bytes"]))
+    return bytes(memory), int(task["coro"]["context"]["sp"])
+
+
+def can_write_back(task):
+    """Whether the stack of a sleeping task is readable now. No core file can be written."""
+    live, address = set_aside(task)
+    try:
+        gdb.selected_inferior().write_memory(address, live)
+    except gdb.error:
+        return False
+    return True
+
+
+def saved_registers(task):
+    """The registers of a parked task, by name."""
+    layout = layout_of(task)
+    if is_asleep(task) and not can_write_back(task):
+        raise Missing("is asleep, and its stack cannot be written back here: corelay-bt shows its frames")
+    sp = int(task["coro"]["context"]["sp"])
     words = gdb.Value(sp).cast(gdb.lookup_type("unsigned long").pointer())
     registers = {register: words[index] for register, index in layout["registers"].items()}
     if registers[layout["pc"]] == 0:
@@ -113,6 +152,46 @@ def saved_registers(task):
                       " the kernel (kill -QUIT) does not")
     registers[layout["sp"]] = gdb.Value(sp + layout["words"] * WORD_BYTES).cast(gdb.lookup_type("unsigned long"))
     return registers, sp, layout["pc"]
+
+
+def return_addresses(task):
+    """Where the calls on a sleeping stack go on, newest first: the code is built with frame pointers."""
+    layout = layout_of(task)
+    live, sp = set_aside(task)
+
+    def word(address):
+        return int.from_bytes(live[address - sp:address - sp + WORD_BYTES], "little")
+
+    mask = (1 << layout["address_bits"]) - 1
+    yield word(sp + layout["registers"][layout["pc"]] * WORD_BYTES) & mask
+    frame = word(sp + layout["fp"] * WORD_BYTES)
+    while sp <= frame <= sp + len(live) - 2 * WORD_BYTES:
+        yield word(frame + WORD_BYTES) & mask
+        older = word(frame)
+        frame = older if older > frame else 0
+
+
+def functions_at(pc):
+    """The functions around an instruction, what was inlined first."""
+    names = []
+    block = gdb.block_for_pc(pc)
+    while block is not None and not block.is_static and not block.is_global:
+        if block.function is not None:
+            names.append(block.function.print_name)
+        block = block.superblock
+    return names or [gdb.execute(f"info symbol {pc}", to_string=True).split(" ")[0]]
+
+
+def show_set_aside(task):
+    number = 1
+    for pc in return_addresses(task):
+        # The call is before the address that it returns to.
+        line = gdb.find_pc_line(pc - 1)
+        place = f" at {line.symtab.filename}:{line.line}" if line.symtab else ""
+        for name in functions_at(pc - 1):
+            print(f"#{number:<3} 0x{pc:016x} in {name} (){place}")
+            place = ""
+            number += 1
 
 
 class FrameId:
@@ -160,13 +239,17 @@ def runs_here(task):
 
 def show_backtrace(task):
     print(title_of(task) + place_of(task))
-    if not task["coro"]["started"]:
+    if not has_run(task):
         print("    has not run yet")
         return
     if state_of(task) == "running" and runs_here(task):
         gdb.execute("backtrace")
         return
     try:
+        if is_asleep(task) and not can_write_back(task):
+            print("    is asleep:")
+            show_set_aside(task)
+            return
         unwinder.choose(task)
         # The first entry is where the thread really is.
         entries = gdb.execute("backtrace", to_string=True)
@@ -239,7 +322,7 @@ class Select(gdb.Command):
             return
         task = find_task(int(argument))
         print(title_of(task) + place_of(task))
-        if task["coro"]["started"] and state_of(task) != "running":
+        if has_run(task) and state_of(task) != "running":
             unwinder.choose(task)
             gdb.execute("frame 1")
         else:

@@ -67,13 +67,13 @@ SANITIZER_INLINE void sanitizer_after_switch(void *frames, struct sanitizer_stac
 	(void) ret_from;
 }
 
-static inline void *sanitizer_fiber_current(void)
+/* What the thread runs on just now is where a later switch to `here` goes. */
+static inline void sanitizer_fiber_remember(struct sanitizer_stack *here)
 {
 #ifdef SANITIZER_THREAD
-	return __tsan_get_current_fiber();
-#else
-	return NULL;
+	here->fiber = __tsan_get_current_fiber();
 #endif
+	(void) here;
 }
 
 static inline void *sanitizer_fiber_new(void)
@@ -113,6 +113,26 @@ static inline void sanitizer_stack_end(struct stack *s)
 #endif
 	(void) s;
 }
+
+/* Whether the bytes of a stack may go and come back: ThreadSanitizer and Valgrind keep books about each of them that
+ * cannot be set aside. */
+static inline bool sanitizer_allows_sleep(void)
+{
+#if defined(SANITIZER_THREAD)
+	return false;
+#elif defined(HAVE_VALGRIND)
+	return !RUNNING_ON_VALGRIND;
+#else
+	return true;
+#endif
+}
+
+/* AddressSanitizer watches over the memory of a sleeping stack, which therefore stays. */
+#ifdef SANITIZER_ADDRESS
+#define SANITIZER_KEEPS_STACKS true
+#else
+#define SANITIZER_KEEPS_STACKS false
+#endif
 
 /* Around a look at a live stack below its stack pointer. */
 static inline void sanitizer_look_begin(void)

@@ -2,6 +2,7 @@
 
 #include "base/ensure.h"
 #include "base/fault.h"
+#include "base/list.h"
 #include "base/memory.h"
 #include "coro/sanitizer.h"
 
@@ -33,21 +34,28 @@ enum guard_kind { GUARD_UNKNOWN, GUARD_MARKERS, GUARD_MPROTECT };
 /* Its stacks are taken into use one after the other, the guard of each just before. */
 struct slab {
 	struct slab *next;
+	struct list node;		/* in pool.warm or pool.cold while it has free stacks */
 	char *base;
-	size_t used;
+	struct stack *free;
+	uint8_t used;			/* the others were never handed out */
+	uint8_t awake, asleep;		/* of those in use */
+	bool dropped;			/* memory and page table were given back, and nothing touched since */
 	struct stack stacks[STACKS_PER_SLAB];
 };
+
+_Static_assert(STACKS_PER_SLAB <= UINT8_MAX, "a slot has eight bits");
 
 /* A pool is one per process because it speaks of the address space, of which there is one. It belongs to
  * the loop's thread; only the list of slabs is also read by the fatal-signal handler, on any thread. */
 static struct {
 	struct slab *slabs;		/* newest first; only the first can have stacks that were never used */
-	struct stack *free;
+	struct list warm, cold;		/* slabs with free stacks, the hottest first; cold are the dropped ones */
+	struct slab *lingering;		/* could be dropped, but the next task would touch it at once */
 	size_t in_use, mapped;
 	size_t limit;			/* 0: not read yet */
 	enum guard_kind guard_kind;
 	bool painting;
-} pool;
+} pool = { .warm = LIST_INIT(pool.warm), .cold = LIST_INIT(pool.cold) };
 
 /* Emulators take any advice and follow none, so the kernel is made to write its answer behind the marker. */
 static bool markers_work(void)
@@ -125,20 +133,62 @@ static int guard_install(char *guard)
 	return r;
 }
 
-static void *map_slab(void)
+/* The guard stands, or could be put up now. */
+static bool stand_guard(struct stack *s)
 {
-	void *base;
+	if (!s->guarded)
+		s->guarded = guard_install(s->bottom - STACK_GUARD_BYTES) == 0;
+	return s->guarded;
+}
 
-	if (fault_point("mmap", ENOMEM) < 0)
-		return NULL;
-	base = mmap(NULL, SLAB_BYTES, PROT_READ | PROT_WRITE,
-		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
+/* Maps memory for stacks near `hint`, or exactly there with MAP_FIXED. NULL without memory. */
+static char *map(char *hint, size_t bytes, int flags)
+{
+	char *base = mmap(hint, bytes, PROT_READ | PROT_WRITE,
+			  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK | flags, -1, 0);
+
 	if (base == MAP_FAILED)
 		return NULL;
 	/* A huge page would back 16 stacks whole. Kernels without them refuse, and need no advice. */
 	if (fault_point("madvise_nohugepage", EINVAL) == 0)
-		(void) madvise(base, SLAB_BYTES, MADV_NOHUGEPAGE);
+		(void) madvise(base, bytes, MADV_NOHUGEPAGE);
 	return base;
+}
+
+static bool is_aligned(const char *base)
+{
+	return SLAB_BYTES != STACK_PAGE_TABLE_BYTES || (uintptr_t) base % STACK_PAGE_TABLE_BYTES == 0;
+}
+
+/* Cuts an aligned slab out of a mapping of twice the size. */
+static char *map_aligned(void)
+{
+	char *wide = fault_point("mmap_wide", ENOMEM) < 0 ? NULL : map(NULL, 2 * SLAB_BYTES, 0);
+	size_t before_bytes;
+
+	if (!wide)
+		return NULL;
+	before_bytes = -(uintptr_t) wide % SLAB_BYTES;
+	if (before_bytes)
+		munmap(wide, before_bytes);
+	munmap(wide + before_bytes + SLAB_BYTES, SLAB_BYTES - before_bytes);
+	return wide + before_bytes;
+}
+
+static char *map_slab(void)
+{
+	/* Just below the newest one it would be aligned, and the kernel makes the two one mapping. */
+	char *hint = pool.slabs ? pool.slabs->base - SLAB_BYTES : NULL;
+	char *base = fault_point("mmap", ENOMEM) < 0 ? NULL : map(hint, SLAB_BYTES, 0);
+	char *aligned;
+
+	if (!base || is_aligned(base))
+		return base;
+	/* Elsewhere it does as well, only that its page tables are shared with its neighbours. */
+	aligned = map_aligned();
+	if (aligned)
+		munmap(base, SLAB_BYTES);
+	return aligned ? aligned : base;
 }
 
 static struct slab *slab_new(void)
@@ -152,6 +202,7 @@ static struct slab *slab_new(void)
 		memory_free(s);
 		return NULL;
 	}
+	list_init(&s->node);
 	s->next = pool.slabs;
 	/* The signal handler may come at any instruction, and finds the slab whole or not at all. */
 	__atomic_store_n(&pool.slabs, s, __ATOMIC_RELEASE);
@@ -159,12 +210,75 @@ static struct slab *slab_new(void)
 	return s;
 }
 
+static struct slab *slab_of(struct stack *s)
+{
+	return container_of(s - s->slot, struct slab, stacks);
+}
+
+/* Brings the slab to where its free stacks, if there are any, will be found. */
+static void slab_list(struct slab *slab, bool hottest)
+{
+	list_remove(&slab->node);
+	if (!slab->free)
+		return;
+	if (slab->dropped)
+		list_append(&pool.cold, &slab->node);
+	else if (hottest)
+		list_prepend(&pool.warm, &slab->node);
+	else
+		list_append(&pool.warm, &slab->node);
+}
+
+/* One of its stacks is about to be touched. */
+static void slab_use(struct slab *slab)
+{
+	slab->awake++;
+	if (!slab->dropped && slab->free)
+		return;
+	slab->dropped = false;
+	slab_list(slab, false);
+}
+
+/* With a fresh mapping in the place of the slab, all of its memory and page table is free at once. The kernel refuses
+ * for want of memory or mappings before it takes the old one away. Guards by mprotect(2) would be lost mappings that
+ * have to be made again, so they stay. */
+static bool slab_drop(struct slab *slab)
+{
+	if (SANITIZER_KEEPS_STACKS || guard_kind() != GUARD_MARKERS || fault_point("mmap_again", ENOMEM) < 0 ||
+	    !map(slab->base, SLAB_BYTES, MAP_FIXED))
+		return false;
+	for (size_t i = 0; i < slab->used; i++)
+		slab->stacks[i].guarded = false;
+	slab->dropped = true;
+	if (pool.lingering == slab)
+		pool.lingering = NULL;
+	slab_list(slab, false);
+	return true;
+}
+
+static bool slab_can_drop(const struct slab *slab)
+{
+	return slab->awake == 0 && slab->asleep > 0 && !slab->dropped;
+}
+
+/* A stack was put back, which the next task takes and touches. To drop its slab now would make each short connection
+ * next to idle ones pay for it, so it goes when such a stack was put back elsewhere. */
+static void slab_linger(struct slab *slab)
+{
+	struct slab *old = pool.lingering;
+
+	if (!slab_can_drop(slab))
+		return;
+	pool.lingering = slab;
+	if (old && old != slab && slab_can_drop(old))
+		(void) slab_drop(old);
+}
+
 /* A stack that was never used. */
 static struct stack *stack_new(void)
 {
 	struct slab *slab = pool.slabs;
 	struct stack *s;
-	char *guard;
 
 	/* Made only when all that exist are in use, hence that is how many guards there are. */
 	if (pool.in_use >= stack_limit())
@@ -174,12 +288,26 @@ static struct stack *stack_new(void)
 		if (!slab)
 			return NULL;
 	}
-	guard = slab->base + slab->used * SLOT_BYTES;
-	if (guard_install(guard) < 0)
-		return NULL;
 	s = &slab->stacks[slab->used];
-	s->bottom = guard + STACK_GUARD_BYTES;
+	s->slot = slab->used;
+	s->bottom = slab->base + slab->used * SLOT_BYTES + STACK_GUARD_BYTES;
+	if (!stand_guard(s))
+		return NULL;
 	__atomic_store_n(&slab->used, slab->used + 1, __ATOMIC_RELEASE);
+	return s;
+}
+
+/* One that was put back, of the slab that costs least to use. */
+static struct stack *stack_used_before(void)
+{
+	struct list *from = list_is_empty(&pool.warm) ? &pool.cold : &pool.warm;
+	struct slab *slab = list_entry(from->next, struct slab, node);
+	struct stack *s = slab->free;
+
+	if (!stand_guard(s))
+		return NULL;
+	slab->free = s->next_free;
+	s->next_free = NULL;
 	return s;
 }
 
@@ -194,16 +322,12 @@ static void paint(struct stack *s)
 
 struct stack *stack_get(void)
 {
-	struct stack *s = pool.free;
+	bool any = !list_is_empty(&pool.warm) || !list_is_empty(&pool.cold);
+	struct stack *s = any ? stack_used_before() : stack_new();
 
-	if (s) {
-		pool.free = s->next_free;
-		s->next_free = NULL;
-	} else {
-		s = stack_new();
-		if (!s)
-			return NULL;
-	}
+	if (!s)
+		return NULL;
+	slab_use(slab_of(s));
 	pool.in_use++;
 	if (pool.painting)
 		paint(s);
@@ -226,14 +350,45 @@ static bool was_used_deeply(const struct stack *s)
 
 void stack_put(struct stack *s)
 {
+	struct slab *slab = slab_of(s);
+
 	ENSURE(pool.in_use > 0, "a stack is put back that was not handed out");
 	sanitizer_stack_end(s);
 	if (was_used_deeply(s) && fault_point("madvise_dontneed", EINVAL) == 0)
 		(void) madvise(s->bottom, STACK_BYTES - KEEP_BYTES, MADV_DONTNEED);
 	s->painted = false;
-	s->next_free = pool.free;
-	pool.free = s;
+	s->next_free = slab->free;
+	slab->free = s;
+	slab->awake--;
+	slab_list(slab, true);
+	slab_linger(slab);
 	pool.in_use--;
+}
+
+bool stack_sleep(struct stack *s)
+{
+	struct slab *slab = slab_of(s);
+
+	if (s->painted)
+		return false;
+	slab->awake--;
+	slab->asleep++;
+	if (SANITIZER_KEEPS_STACKS || (slab_can_drop(slab) && slab_drop(slab)))
+		return true;
+	if (fault_point("madvise_sleep", EINVAL) == 0 && madvise(s->bottom, STACK_BYTES, MADV_DONTNEED) == 0)
+		return true;
+	slab->awake++;
+	slab->asleep--;
+	return false;
+}
+
+void stack_wake(struct stack *s)
+{
+	struct slab *slab = slab_of(s);
+
+	slab->asleep--;
+	slab_use(slab);
+	(void) stand_guard(s);
 }
 
 void stack_pool_done(void)
@@ -241,7 +396,9 @@ void stack_pool_done(void)
 	struct slab *slab;
 
 	ENSURE(pool.in_use == 0, "%zu stacks are still in use", pool.in_use);
-	pool.free = NULL;
+	list_init(&pool.warm);
+	list_init(&pool.cold);
+	pool.lingering = NULL;
 	while ((slab = pool.slabs)) {
 		__atomic_store_n(&pool.slabs, slab->next, __ATOMIC_RELEASE);
 		munmap(slab->base, SLAB_BYTES);

@@ -11,8 +11,20 @@
 
 #ifdef CORO_UCONTEXT
 #include <ucontext.h>
+#endif
+
+/* What is called on a fresh stack, in this order. The assembly knows where each member is. */
+struct switch_begin {
+	void (*arrive)(void);
+	void (*fn)(void *arg);
+	void *arg;
+	void (*finish)(void);	/* does not return */
+};
+
+#ifdef CORO_UCONTEXT
 struct switch_context {
 	ucontext_t machine;	/* points into itself: a context must not be moved */
+	struct switch_begin begin;
 };
 #else
 struct switch_context {
@@ -20,8 +32,8 @@ struct switch_context {
 };
 #endif
 
-/* Prepares a context that calls entry() on the given stack when first switched to. entry never returns. */
-void switch_init(struct switch_context *c, void *stack_bottom, size_t stack_bytes, void (*entry)(void));
+/* Prepares a context that begins so on the given stack when first switched to. */
+void switch_init(struct switch_context *c, void *stack_bottom, size_t stack_bytes, const struct switch_begin *begin);
 /* Saves the registers in `from` and goes on at `to`. The signal mask is the thread's and stays as it is. */
 void switch_to(struct switch_context *from, struct switch_context *to);
 
@@ -39,3 +51,11 @@ static inline const void *switch_sp(const struct switch_context *c)
 	return NULL;
 #endif
 }
+
+/* What is alive on the stack of a context that does not run lies from switch_sp() up to so far below the stack's
+ * end: nothing is below the stack pointer, because a switch is a call. */
+#if defined(__x86_64__) && !defined(CORO_UCONTEXT)
+#define SWITCH_SPARE_BYTES 16
+#else
+#define SWITCH_SPARE_BYTES 0
+#endif

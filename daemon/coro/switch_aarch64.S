@@ -107,18 +107,22 @@ switch_to:
 	.cfi_endproc
 	.size	switch_to, . - switch_to
 
-/* The outermost frame of a coroutine: nothing called it, so an unwinder ends here. */
+/* The outermost frame of a coroutine: nothing called it, so an unwinder ends here. It calls all that there is to call
+ * on a stack itself, because a frame in between would lie on every one. */
 	.type	switch_begin, %function
 	.p2align 4
 switch_begin:
 	.cfi_startproc
 	.cfi_undefined x30
 	blr	x19
+	mov	x0, x21
+	blr	x20
+	blr	x22
 	brk	#1
 	.cfi_endproc
 	.size	switch_begin, . - switch_begin
 
-/* void switch_init(struct switch_context *c, void *stack_bottom, size_t stack_bytes, void (*entry)(void)) */
+/* void switch_init(struct switch_context *c, void *stack_bottom, size_t stack_bytes, const struct switch_begin *begin) */
 	.globl	switch_init
 	.type	switch_init, %function
 	.p2align 4
@@ -132,8 +136,10 @@ switch_init:
 	stp	xzr, xzr, [x9, #16]
 	stp	xzr, xzr, [x9, #32]
 	stp	xzr, xzr, [x9, #48]
-	stp	x3, xzr, [x9, #64]
-	stp	xzr, xzr, [x9, #80]
+	ldp	x10, x11, [x3, #0]
+	stp	x10, x11, [x9, #64]
+	ldp	x10, x11, [x3, #16]
+	stp	x10, x11, [x9, #80]
 	stp	xzr, xzr, [x9, #96]
 	stp	xzr, xzr, [x9, #112]
 	stp	xzr, xzr, [x9, #128]

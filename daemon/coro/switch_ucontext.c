@@ -10,15 +10,28 @@
 
 #ifdef CORO_UCONTEXT
 
-void switch_init(struct switch_context *c, void *stack_bottom, size_t stack_bytes, void (*entry)(void))
+/* makecontext() passes nothing but ints. */
+static void begin_on_stack(unsigned high, unsigned low)
 {
+	const struct switch_context *c = (void *) (uintptr_t) ((uint64_t) high << 32 | low);
+
+	c->begin.arrive();
+	c->begin.fn(c->begin.arg);
+	c->begin.finish();
+}
+
+void switch_init(struct switch_context *c, void *stack_bottom, size_t stack_bytes, const struct switch_begin *begin)
+{
+	uint64_t self = (uintptr_t) c;
 	int r = getcontext(&c->machine);
 
 	ENSURE(r == 0, "getcontext() failed: errno %d", errno);
 	c->machine.uc_stack.ss_sp = stack_bottom;
 	c->machine.uc_stack.ss_size = stack_bytes;
 	c->machine.uc_link = NULL;
-	makecontext(&c->machine, entry, 0);
+	c->begin = *begin;
+	makecontext(&c->machine, (void (*)(void)) (void *) begin_on_stack, 2, (unsigned) (self >> 32),
+		    (unsigned) self);
 }
 
 void switch_to(struct switch_context *from, struct switch_context *to)

@@ -12,15 +12,18 @@
  *	7	return address
  *
  * The rest of the vector state is the caller's to save (psABI 3.2.1), and so is nothing below the stack
- * pointer, because a switch is a call. A call and a return are paired, so the processor's return predictor
- * stays right. Shadow stacks are not switched, hence the object is not marked for them.
+ * pointer, because a switch is a call. It ends in a jump: a return would go elsewhere than the call that it is
+ * paired with, so the processor would predict it wrong each time, while a jump it learns. Shadow stacks are not
+ * switched, hence the object is not marked for them.
  */
 #if defined(__x86_64__) && !defined(CORO_UCONTEXT)
 
 #if defined(__CET__) && (__CET__ & 1)
 #define LANDING_PAD endbr64
+#define NOTRACK notrack
 #else
 #define LANDING_PAD
+#define NOTRACK
 #endif
 
 #define FRAME_BYTES 64
@@ -83,29 +86,37 @@ switch_to:
 	popq	%rbp
 	.cfi_adjust_cfa_offset -8
 	.cfi_restore rbp
-	ret
+	popq	%rdx
+	.cfi_adjust_cfa_offset -8
+	.cfi_register rip, rdx
+	/* What follows a call is no landing pad. */
+	NOTRACK jmp	*%rdx
 	.cfi_endproc
 	.size	switch_to, . - switch_to
 
-/* The outermost frame of a coroutine: nothing called it, so an unwinder ends here. */
+/* The outermost frame of a coroutine: nothing called it, so an unwinder ends here. It calls all that there is to call
+ * on a stack itself, because a frame in between would lie on every one. */
 	.type	switch_begin, @function
 	.p2align 4
 switch_begin:
 	.cfi_startproc
 	.cfi_undefined rip
 	callq	*%r12
+	movq	%r14, %rdi
+	callq	*%r13
+	callq	*%rbx
 	ud2
 	.cfi_endproc
 	.size	switch_begin, . - switch_begin
 
-/* void switch_init(struct switch_context *c, void *stack_bottom, size_t stack_bytes, void (*entry)(void)) */
+/* void switch_init(struct switch_context *c, void *stack_bottom, size_t stack_bytes, const struct switch_begin *begin) */
 	.globl	switch_init
 	.type	switch_init, @function
 	.p2align 4
 switch_init:
 	.cfi_startproc
 	LANDING_PAD
-	/* Above the frame 16 bytes stay free, so that the outermost frame lies within its stack too. */
+	/* Above the frame SWITCH_SPARE_BYTES stay free, so that the outermost frame lies within its stack too. */
 	leaq	-16(%rsi, %rdx), %rax
 	andq	$-16, %rax
 	subq	$FRAME_BYTES, %rax
@@ -113,11 +124,15 @@ switch_init:
 	fnstcw	4(%rax)
 	xorl	%edx, %edx
 	movq	%rdx, 8(%rax)
-	movq	%rdx, 16(%rax)
-	movq	%rdx, 24(%rax)
-	movq	%rcx, 32(%rax)
-	movq	%rdx, 40(%rax)
 	movq	%rdx, 48(%rax)
+	movq	(%rcx), %rdx
+	movq	%rdx, 32(%rax)
+	movq	8(%rcx), %rdx
+	movq	%rdx, 24(%rax)
+	movq	16(%rcx), %rdx
+	movq	%rdx, 16(%rax)
+	movq	24(%rcx), %rdx
+	movq	%rdx, 40(%rax)
 	leaq	switch_begin(%rip), %rdx
 	movq	%rdx, 56(%rax)
 	movq	%rax, (%rdi)

@@ -160,6 +160,52 @@ ssize_t fd_writev(int fd, const struct iovec *parts, int count)
 	return n < 0 ? -errno : n;
 }
 
+int fd_pipe(int ret_ends[2])
+{
+	int r = fault_point("pipe2", EMFILE);
+
+	if (r < 0)
+		return r;
+	return pipe2(ret_ends, O_NONBLOCK | O_CLOEXEC) < 0 ? -errno : 0;
+}
+
+int fd_resize_pipe(int fd, int bytes)
+{
+	int r = fault_point("fcntl", EPERM);
+
+	if (r == 0)
+		r = fcntl(fd, F_SETPIPE_SZ, bytes);
+	if (r < 0)
+		r = fcntl(fd, F_GETPIPE_SZ);
+	return r < 0 ? -errno : r;
+}
+
+/* No flag keeps SIGPIPE away here: that the process ignores it does, loop_open(). */
+ssize_t fd_splice(int from, int to, size_t length)
+{
+	int r = fault_point("splice", EINVAL);
+
+	if (r < 0)
+		return r;
+
+	ssize_t n = RETRY(splice(from, NULL, to, NULL, length, SPLICE_F_MOVE | SPLICE_F_NONBLOCK));
+	/* ENOSYS and EPERM are how a sandbox forbids it. */
+	if (n < 0 && (errno == ENOSYS || errno == EPERM))
+		return -EINVAL;
+	return n < 0 ? -errno : n;
+}
+
+ssize_t fd_read_pipe(int fd, void *buffer, size_t length)
+{
+	int r = fault_point("read", EIO);
+
+	if (r < 0)
+		return r;
+
+	ssize_t n = RETRY(read(fd, buffer, length));
+	return n < 0 ? -errno : n;
+}
+
 int fd_finish(int fd)
 {
 	int r = fault_point("shutdown", ENOTCONN);

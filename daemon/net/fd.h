@@ -1,7 +1,8 @@
 /* fd.h - system calls on sockets, in -errno form, each behind a planted-failure point.
  *
  * Nothing here waits: descriptors are non-blocking and close-on-exec, -EAGAIN is an answer, EINTR is retried.
- * A point has the name of its system call: "accept4", "recv", "send", "sendmsg".
+ * A point has the name of its system call: "accept4", "recv", "send", "sendmsg", "splice"; that of fd_read_pipe() is
+ * "read".
  */
 #pragma once
 
@@ -38,6 +39,16 @@ int fd_accept(int fd, struct endpoint *ret_peer) _must_check_;
 ssize_t fd_read(int fd, void *buffer, size_t length) _must_check_;
 ssize_t fd_write(int fd, const void *bytes, size_t length) _must_check_;
 ssize_t fd_writev(int fd, const struct iovec *parts, int count) _must_check_;
+/* A new pipe: [0] to read from, [1] to write to. */
+int fd_pipe(int ret_ends[2]) _must_check_;
+/* Asks for a pipe of that many bytes; answers with the size that it has now, which is another one when this user may
+ * not have so much, or -errno. */
+int fd_resize_pipe(int fd, int bytes) _must_check_;
+/* Moves bytes within the kernel; one of the two is a pipe. Bytes moved; 0: the end, or nothing that the kernel
+ * would move; -EAGAIN: nothing to move, or no room; -EINVAL: not between these two, or not allowed; -errno. */
+ssize_t fd_splice(int from, int to, size_t length) _must_check_;
+/* fd_read() for pipes. */
+ssize_t fd_read_pipe(int fd, void *buffer, size_t length) _must_check_;
 /* shutdown(SHUT_WR): we send no more. -ENOTCONN when the peer is gone. */
 int fd_finish(int fd) _must_check_;
 /* Makes the coming close() send a reset (SO_LINGER of 0). */

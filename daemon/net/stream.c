@@ -132,14 +132,24 @@ int stream_try_finish(struct stream *s, unsigned *ret_want)
 
 /* -- waiting -- */
 
-/* Waits, and books the time. The stream may be gone after -EBADF: nothing of it is touched then. */
-static inline int wait_for(struct stream *s, unsigned want, int64_t *account_ns)
+/* They wait, and book the time. The stream may be gone after -EBADF: nothing of it is touched then. */
+static inline int wait_for_reading(struct stream *s, unsigned want)
 {
 	int64_t before_ns = task_waited_ns();
 	int r = io_park(&s->io, want);
 
-	if (LIKELY(account_ns && r != -EBADF))
-		*account_ns += task_waited_ns() - before_ns;
+	if (LIKELY(r != -EBADF && s->waits))
+		s->waits->read_ns += task_waited_ns() - before_ns;
+	return r;
+}
+
+static int wait_for_writing(struct stream *s, unsigned want)
+{
+	int64_t before_ns = task_waited_ns();
+	int r = io_park(&s->io, want);
+
+	if (r != -EBADF && s->waits)
+		s->waits->write_ns += task_waited_ns() - before_ns;
 	return r;
 }
 
@@ -152,7 +162,7 @@ ssize_t (stream_read)(struct stream *s, void *buffer, size_t length)
 	if (r < 0)
 		return r;
 	while ((n = stream_try_read(s, buffer, length, &want)) == -EAGAIN) {
-		r = wait_for(s, want, s->read_wait_ns);
+		r = wait_for_reading(s, want);
 		if (r < 0)
 			return r;
 	}
@@ -168,7 +178,7 @@ ssize_t (stream_read_chunk)(struct stream *s, struct chunk **ret)
 
 	while (r >= 0) {
 		if (!stream_may_read(s, &want)) {
-			r = wait_for(s, want, s->read_wait_ns);
+			r = wait_for_reading(s, want);
 			continue;
 		}
 
@@ -220,7 +230,7 @@ int (stream_writev)(struct stream *s, struct iovec *parts, int count)
 		ssize_t n = try_writev(s, parts, count, &want);
 
 		if (n == -EAGAIN) {
-			r = wait_for(s, want, s->write_wait_ns);
+			r = wait_for_writing(s, want);
 			if (r < 0)
 				return r;
 			continue;
@@ -247,7 +257,7 @@ int (stream_write)(struct stream *s, const void *bytes, size_t length)
 			next += n;
 			length -= (size_t) n;
 		} else if (n == -EAGAIN) {
-			r = wait_for(s, want, s->write_wait_ns);
+			r = wait_for_writing(s, want);
 		} else {
 			r = (int) n;
 		}
@@ -271,7 +281,7 @@ int (stream_finish)(struct stream *s)
 	if (r < 0)
 		return r;
 	while ((r = stream_try_finish(s, &want)) == -EAGAIN) {
-		r = wait_for(s, want, s->write_wait_ns);
+		r = wait_for_writing(s, want);
 		if (r < 0)
 			return r;
 	}

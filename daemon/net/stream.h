@@ -9,19 +9,17 @@
 #include "runtime/chunk.h"
 #include "runtime/io.h"
 
-/* Where a connection's time went. The waits of its two streams are added here, in nanoseconds. */
-struct ledger {
-	int64_t client_read_ns, client_write_ns;
-	int64_t connect_ns;
-	int64_t upstream_read_ns, upstream_write_ns;
-	int64_t other_ns;			/* waits for anything else: buffers, sleeps, locks */
+/* Where the time of a stream's user went while it waited, in nanoseconds. */
+struct stream_waits {
+	int64_t read_ns, write_ns;		/* for the peer's bytes, and for the peer to take ours */
+	int64_t other_ns;			/* for anything else: buffers, sleeps, locks */
 };
 
 struct stream {
 	struct io io;				/* first: see io_init() */
 	const struct transport_ops *ops;	/* what moves the bytes */
 	void *session;				/* what that keeps */
-	int64_t *read_wait_ns, *write_wait_ns;	/* into a ledger; NULL: not counted */
+	struct stream_waits *waits;		/* NULL: not counted */
 	uint64_t received_bytes, sent_bytes;
 	bool read_ended;			/* the peer finished */
 	bool write_ended;			/* we finished */

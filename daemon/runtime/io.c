@@ -7,16 +7,28 @@
 #include <poll.h>
 #include <unistd.h>
 
-/* How long a descriptor has to be quiet, at least, before the watch looks at it: twice as long at most. */
+/* How long a descriptor has to be quiet, at least, before the watch attends to it: twice as long at most. */
 #define QUIET_MS 500
+/* How many it attends to in one turn: each costs a few system calls, and the lively ones shall not feel it. */
+#define QUIET_PER_TURN 128
 
 /* Descriptors that were waited for lately. When one falls quiet it gets what it was spared while it was busy: a confirming
- * look, and its waiter goes to sleep. One timer looks at all of them; it runs only while there are some. */
+ * look, and its waiter is put to sleep. One timer does it for all of them; it runs only while there are some. */
 static struct {
 	bool initialised;
-	struct list ios;
+	struct list ios;		/* to be looked through */
+	struct list quiet;		/* to be attended to */
 	struct wheel_timer timer;
 } watch;
+
+/* Dispatch has two stages, so that the processor fetches many cold tasks at once instead of waiting for each: callbacks
+ * note whom to wake and ask for the memory, and when the poll is over all of them are woken. More than fit here are woken
+ * at once. */
+#define REPORTED_MAX 1024
+static struct {
+	size_t count;
+	struct wait_token waiters[REPORTED_MAX];
+} reported;
 
 static struct wait_token *waiter_of(struct io *i, enum io_direction direction)
 {
@@ -37,19 +49,47 @@ static inline int arm(struct io *i)
 static void became_ready(struct io *i, unsigned mask)
 {
 	i->ready |= mask & (IO_READ | IO_WRITE);
-	i->peer_ended |= (mask & LOOP_PEER_ENDED) != 0;
 	if (mask & IO_READ)
 		wait_wake(i->waiters[0], 0);
 	if (mask & IO_WRITE)
 		wait_wake(i->waiters[1], 0);
 }
 
+static void report(struct wait_token waiter)
+{
+	if (!waiter.task)
+		return;
+	if (UNLIKELY(reported.count == REPORTED_MAX)) {
+		wait_wake(waiter, 0);
+		return;
+	}
+	reported.waiters[reported.count++] = waiter;
+	task_prefetch(waiter.task);
+}
+
+void io_wake_reported(void)
+{
+	for (size_t i = 0; i < reported.count; i++)
+		wait_wake(reported.waiters[i], 0);
+	reported.count = 0;
+}
+
 static void event_happened(int fd, short what, void *arg)
 {
 	struct io *i = arg;
+	unsigned mask = loop_event_mask(what);
 
 	(void) fd;
-	became_ready(i, loop_event_mask(what));
+	i->ready |= mask & (IO_READ | IO_WRITE);
+	i->peer_ended |= (mask & LOOP_PEER_ENDED) != 0;
+	if (LIKELY(loop_is_edge_triggered())) {
+		if (mask & IO_READ)
+			report(i->waiters[0]);
+		if (mask & IO_WRITE)
+			report(i->waiters[1]);
+		return;
+	}
+	became_ready(i, mask);
 	/* A level-triggered event is spent now; the other direction may still have a waiter. */
 	if (wanted(i) && arm(i) < 0)
 		became_ready(i, wanted(i));
@@ -130,19 +170,52 @@ static void confirm(struct io *i)
 		became_ready(i, IO_READ);
 }
 
-static void watch_fire(struct wheel_timer *timer)
+/* Moves those that have been quiet since the last time. */
+static void separate_quiet_ones(void)
 {
 	LIST_EACH_SAFE (node, &watch.ios) {
 		struct io *i = list_entry(node, struct io, watch_node);
 
+		__builtin_prefetch(list_entry(node_next_, struct io, watch_node));
+		if (!i->lively) {
+			list_remove(node);
+			list_append(&watch.quiet, node);
+		}
+		i->lively = false;
+	}
+}
+
+static void put_waiter_to_sleep(struct wait_token waiter)
+{
+	if (wait_is_pending(waiter) && waiter.task->wait_since_ns <= time_now_ns() - QUIET_MS * NS_PER_MS)
+		task_sleep(waiter.task);
+}
+
+static void attend_to_quiet_ones(void)
+{
+	struct list *node;
+
+	for (int n = 0; n < QUIET_PER_TURN && (node = list_take_first(&watch.quiet)); n++) {
+		struct io *i = list_entry(node, struct io, watch_node);
+
 		if (i->lively) {
-			i->lively = false;
+			list_append(&watch.ios, node);
 			continue;
 		}
-		list_remove(&i->watch_node);
 		confirm(i);
+		put_waiter_to_sleep(i->waiters[0]);
+		put_waiter_to_sleep(i->waiters[1]);
 	}
-	if (!list_is_empty(&watch.ios))
+}
+
+static void watch_fire(struct wheel_timer *timer)
+{
+	if (list_is_empty(&watch.quiet))
+		separate_quiet_ones();
+	attend_to_quiet_ones();
+	if (!list_is_empty(&watch.quiet))
+		loop_set_timer(timer, time_now_ns() + NS_PER_MS);
+	else if (!list_is_empty(&watch.ios))
 		loop_set_timer(timer, time_now_ns() + QUIET_MS * NS_PER_MS);
 }
 
@@ -150,6 +223,7 @@ static void watch_begin(struct io *i)
 {
 	if (!watch.initialised) {
 		list_init(&watch.ios);
+		list_init(&watch.quiet);
 		wheel_timer_init(&watch.timer, watch_fire);
 		watch.initialised = true;
 	}
@@ -170,7 +244,7 @@ void io_pool_done(void)
 {
 	if (!watch.initialised)
 		return;
-	ENSURE(list_is_empty(&watch.ios), "descriptors are registered at the end of the loop");
+	ENSURE(list_is_empty(&watch.ios) && list_is_empty(&watch.quiet), "descriptors are registered at the end of the loop");
 	wheel_clear(loop_wheel(), &watch.timer);
 	watch.initialised = false;
 }

@@ -91,5 +91,7 @@ static inline void io_read_short(struct io *i)
 	i->unconfirmed = true;
 }
 
-/* -- used by loop_close() -- */
+/* -- used by the loop -- */
+/* Wakes the tasks whose descriptors were reported by the poll that has just been made. */
+void io_wake_reported(void);
 void io_pool_done(void);

@@ -237,6 +237,7 @@ static void poll_sockets(bool may_sleep)
 {
 	loop_hot.counters.polls++;
 	event_base_loop(loop.base, EVLOOP_ONCE | EVLOOP_NO_EXIT_ON_EMPTY | (may_sleep ? 0 : EVLOOP_NONBLOCK));
+	io_wake_reported();
 }
 
 static void turn_in_real_time(void)

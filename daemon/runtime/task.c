@@ -193,6 +193,12 @@ void task_run_slice(struct task *t)
 		task_end(t);
 }
 
+void task_sleep(struct task *t)
+{
+	if (t->state == TASK_WAITING && !t->groups)
+		(void) coro_sleep(&t->coro);
+}
+
 bool task_is_alive(struct task_handle h)
 {
 	return h.task && h.task->id == h.id && h.task->state != TASK_FREE;

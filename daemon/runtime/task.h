@@ -156,6 +156,16 @@ size_t task_count(void);
 void task_each(void (*fn)(const struct task *t, void *context), void *context);
 
 /* Used by the loop and the modules of this layer. */
+/* Asks the processor for what waking and running the task will touch of it. */
+static inline void task_prefetch(const struct task *t)
+{
+	__builtin_prefetch(t);
+	__builtin_prefetch((const char *) t + 64);
+	__builtin_prefetch((const char *) t + 128);
+}
+/* Gives the memory of a waiting task's stack back until it is woken, unless something outside may point into it: that
+ * is so while it owns a group. */
+void task_sleep(struct task *t);
 /* Runs the task until it suspends or ends, and takes it apart when it has ended. */
 void task_run_slice(struct task *t);
 /* Frees the memory that tasks are kept in. None may live. */

@@ -243,5 +243,8 @@ bool wait_run_pump(struct task *t)
 	t->waited_ns += time_now_ns() - t->wait_since_ns;
 	t->wait_since_ns = time_now_ns();
 	t->wake_pending = false;
+	/* It lies on the stack. */
+	if (coro_is_asleep(&t->coro))
+		coro_wake(&t->coro);
 	return t->pump->fn(t->pump);
 }

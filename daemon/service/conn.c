@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "net/fd.h"
+#include "service/upstream.h"
 
 #include <string.h>
 
@@ -22,8 +23,7 @@ int conn_new(struct service *service, uint64_t id, int fd, const struct endpoint
 	c->service = service_ref(service);
 	c->peer = *peer;
 	c->started_ns = time_now_ns();
-	c->client->read_wait_ns = &c->ledger.client_read_ns;
-	c->client->write_wait_ns = &c->ledger.client_write_ns;
+	c->client->waits = &c->waits;
 	list_append(&service->conns, &c->service_node);
 	service->active++;
 	*ret = c;
@@ -74,22 +74,24 @@ static void derive_end(struct conn *c, int result)
 	}
 }
 
-static void report_ledger(const struct conn *c, int64_t duration_ns)
+static void report_waits(const struct conn *c, int64_t duration_ns)
 {
-	const struct ledger *l = &c->ledger;
-	int64_t waited_ns = l->client_read_ns + l->client_write_ns + l->connect_ns + l->upstream_read_ns +
-			    l->upstream_write_ns + l->other_ns;
+	const struct stream_waits *w = &c->waits;
+	const struct conn_proxy *p = c->proxy;
+	int64_t waited_ns = w->read_ns + w->write_ns + w->other_ns;
 
+	if (p)
+		waited_ns += p->connect_ns + p->waits.read_ns + p->waits.write_ns;
 	log_field_ms("duration", duration_ns);
 	log_field_ms("run", MAX(duration_ns - waited_ns, (int64_t) 0));
-	log_field_ms("client_read", l->client_read_ns);
-	log_field_ms("client_write", l->client_write_ns);
+	log_field_ms("client_read", w->read_ns);
+	log_field_ms("client_write", w->write_ns);
 	if (c->service->upstream) {
-		log_field_ms("connect", l->connect_ns);
-		log_field_ms("upstream_read", l->upstream_read_ns);
-		log_field_ms("upstream_write", l->upstream_write_ns);
+		log_field_ms("connect", p ? p->connect_ns : 0);
+		log_field_ms("upstream_read", p ? p->waits.read_ns : 0);
+		log_field_ms("upstream_write", p ? p->waits.write_ns : 0);
 	}
-	log_field_ms("other", l->other_ns);
+	log_field_ms("other", w->other_ns);
 }
 
 /* The one record of a connection. On the main stack: formatting is deep. */
@@ -109,12 +111,12 @@ static void report(void *arg)
 	if (c->requests)
 		log_field_number("requests", c->requests);
 	if (c->service->upstream) {
-		log_field_text("upstream", c->upstream ? c->upstream : "-");
-		log_field_number("attempts", c->attempts);
+		log_field_text("upstream", c->proxy && c->proxy->server ? c->proxy->server->text : "-");
+		log_field_number("attempts", c->proxy ? c->proxy->attempts : 0);
 	}
 	log_field_text("end", c->end.words);
 	log_field_text("state", letters);
-	report_ledger(c, time_now_ns() - c->started_ns);
+	report_waits(c, time_now_ns() - c->started_ns);
 	log_end();
 }
 
@@ -123,7 +125,7 @@ static bool is_probe(const struct conn *c, int result)
 {
 	bool left_by_itself = result == 0 || result == -ECONNRESET || result == -EPIPE;
 
-	return left_by_itself && c->client->received_bytes == 0 && c->attempts == 0 &&
+	return left_by_itself && c->client->received_bytes == 0 && !(c->proxy && c->proxy->attempts) &&
 	       !c->service->type->speaks_first;
 }
 
@@ -161,7 +163,9 @@ static void finish(struct conn *c, int result)
 		semaphore_release(&c->service->slots);
 	}
 	service_unref(c->service);
-	memory_free(c->upstream);
+	if (c->proxy)
+		upstream_unref(c->proxy->upstream);
+	memory_free(c->proxy);
 	memory_free(c);
 }
 

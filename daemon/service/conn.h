@@ -18,15 +18,23 @@ struct conn {
 	struct stream *client;
 	struct endpoint peer;
 	int64_t started_ns;
-	struct ledger ledger;
+	struct stream_waits waits;	/* for the client, and for what is neither the client nor the upstream */
 	struct conn_end end;		/* what the handler said; words NULL: nothing, derived from its result */
 	struct task_handle task;
 	struct semaphore *slot;		/* the daemon's, held with one of the service's; NULL: none yet */
 	bool idle;			/* between requests: may be ended at once when the daemon drains */
 	bool stop_requested;		/* drain: end after the present request */
 	uint32_t requests;		/* http */
-	uint32_t attempts;		/* proxy */
-	char *upstream;			/* the server it got through to, or tried last; owned; NULL: none, or no memory */
+	struct conn_proxy *proxy;	/* of a proxied connection; owned */
+};
+
+/* What a proxy has of a connection besides. */
+struct conn_proxy {
+	struct upstream *upstream;		/* one reference */
+	struct upstream_server *server;		/* the one it got through to, or tried last; NULL: none yet */
+	uint32_t attempts;
+	int64_t connect_ns;			/* how long it waited to get through */
+	struct stream_waits waits;		/* for the upstream */
 };
 
 /* A connection of `service` over the socket, `id` being its number for the life of the process. On failure

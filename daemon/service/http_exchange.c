@@ -203,7 +203,7 @@ int http_pause(struct http_exchange *x, int64_t ms)
 	deadline_rearm(x->idle, FOREVER);
 	r = sleep_for(ms);
 	rearm(x);
-	x->conn->ledger.other_ns += time_now_ns() - began_ns;
+	x->conn->waits.other_ns += time_now_ns() - began_ns;
 	return r;
 }
 

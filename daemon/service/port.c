@@ -84,7 +84,7 @@ static int admit(struct port *p, int fd, const struct endpoint *peer)
 	}
 
 	r = take_slots(p, c);
-	c->ledger.other_ns += time_now_ns() - c->started_ns;
+	c->waits.other_ns += time_now_ns() - c->started_ns;
 	if (r >= 0) {
 		r = spawn_conn(p, c);
 		if (r >= 0)

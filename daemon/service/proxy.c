@@ -40,32 +40,25 @@ static void set_connect_end(struct conn *c, int r)
 	}
 }
 
-/* For the record of its end, which does without when there is no memory. */
-static void note_server(struct conn *c, const struct upstream_server *server)
+/* [suspends] Tries servers in turn, each within the connect timeout, until one accepts. Apart from its caller, whose frame
+ * lies on the stack for the whole session. */
+static __attribute__((noinline)) int connect_to_some(struct conn *c, struct stream **ret_stream)
 {
-	memory_free(c->upstream);
-	c->upstream = memory_copy_text(server->text);
-}
-
-/* [suspends] Tries servers in turn, each within the connect timeout, until one accepts. */
-static int connect_to_some(struct conn *c, struct upstream *u, struct upstream_server **ret_server,
-			   struct stream **ret_stream)
-{
+	struct conn_proxy *p = c->proxy;
 	struct upstream_tried tried = { 0 };
 	int r = -EHOSTUNREACH;
 
-	while (c->attempts < u->tries) {
-		struct upstream_server *server = upstream_pick(u, &tried);
+	while (p->attempts < p->upstream->tries) {
+		struct upstream_server *server = upstream_pick(p->upstream, &tried);
 		if (!server)
 			break;
 
-		c->attempts++;
-		note_server(c, server);
+		p->attempts++;
+		p->server = server;
 		DEADLINE(attempt, c->service->connect_timeout_ms);
 		r = connect_stream(&server->address, &server->names, NULL, ret_stream);
 		if (r >= 0) {
 			server->connected++;
-			*ret_server = server;
 			return 0;
 		}
 		if (!is_the_servers_fault(r, &attempt))
@@ -77,18 +70,28 @@ static int connect_to_some(struct conn *c, struct upstream *u, struct upstream_s
 	return r;
 }
 
-static int proxy_connect(struct conn *c, struct upstream *u, struct upstream_server **ret_server,
-			 struct stream **ret_stream)
+static int proxy_begin(struct conn *c)
+{
+	c->proxy = memory_new_object(struct conn_proxy);
+	if (!c->proxy)
+		return -ENOMEM;
+	c->proxy->upstream = upstream_ref(c->service->upstream);
+	return 0;
+}
+
+static int proxy_connect(struct conn *c, struct stream **ret_stream)
 {
 	int64_t before_ns = task_waited_ns();
-	int r = connect_to_some(c, u, ret_server, ret_stream);
+	int r = connect_to_some(c, ret_stream);
 
-	c->ledger.connect_ns = task_waited_ns() - before_ns;
+	c->proxy->connect_ns = task_waited_ns() - before_ns;
 	if (r < 0) {
 		set_connect_end(c, r);
 		stream_abort(c->client);
+		return r;
 	}
-	return r;
+	(*ret_stream)->waits = &c->proxy->waits;
+	return 0;
 }
 
 /* What a session that failed with `r` in the relay came to. */
@@ -121,17 +124,19 @@ static void set_relay_end(struct conn *c, int r, const struct relay_end *end)
 /* Relays between the client and a server of the upstream, half-close included. */
 int proxy_handle(struct conn *c)
 {
-	_cleanup_(upstream_unrefp) struct upstream *u = upstream_ref(c->service->upstream);
 	_cleanup_(stream_freep) struct stream *stream = NULL;
-	struct upstream_server *server = NULL;
+	struct relay_end end = { RELAY_NEITHER, false, false };
 
-	int r = proxy_connect(c, u, &server, &stream);
+	int r = proxy_begin(c);
+	if (r < 0)
+		return r;
+	r = proxy_connect(c, &stream);
 	if (r < 0)
 		return r;
 
-	struct relay_end end = { RELAY_NEITHER, false, false };
+	struct upstream_server *server = c->proxy->server;
 	server->active++;
-	r = relay_run(c->client, stream, &c->service->relay, &c->ledger, &end);
+	r = relay_run(c->client, stream, &c->service->relay, &end);
 	server->active--;
 	set_relay_end(c, r, &end);
 	return r;

@@ -234,6 +234,7 @@ static void apply_services(struct server *s, struct plan *plan)
 		struct service *service = plan->services[i];
 
 		service_update(service, sc, plan->config, upstream_of(plan, sc));
+		service->relay.pipes = &s->pipes;
 		if (list_is_linked(&service->node))
 			list_remove(&service->node);	/* it was known: the list has its reference already */
 		else

@@ -37,6 +37,7 @@ struct server {
 	struct signals *signals;
 	struct semaphore slots;		/* max_connections of the daemon */
 	uint64_t last_conn_id;
+	struct pipe_pool pipes;		/* of all relays */
 	struct gate attention;		/* opened when one of these was set */
 	bool stop_requested, stop_now, reload_requested;
 	size_t cut;			/* connections that were ended by force */

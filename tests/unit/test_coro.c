@@ -49,10 +49,10 @@ static void runs_between_a_resume_and_the_next_suspension(void **state)
 	assert_int_equal(coro_init(&c, write_twice, &d), 0);
 	note(&d, 'a');
 	coro_resume(&c);
-	assert_false(c.finished);
+	assert_false(coro_is_finished(&c));
 	note(&d, 'c');
 	coro_resume(&c);
-	assert_true(c.finished);
+	assert_true(coro_is_finished(&c));
 	note(&d, 'e');
 	assert_string_equal(d.text, "abcde");
 	coro_done(&c, "writer");
@@ -114,7 +114,7 @@ static void ten_thousand_live_at_once_and_keep_apart(void **state)
 		for (size_t i = 0; i < CROWD; i++)
 			coro_resume(&crowd[i].coro);
 	for (size_t i = 0; i < CROWD; i++) {
-		assert_true(crowd[i].coro.finished);
+		assert_true(coro_is_finished(&crowd[i].coro));
 		assert_int_equal(crowd[i].sum, 6 * i);
 		coro_done(&crowd[i].coro, "counter");
 	}
@@ -261,24 +261,37 @@ static void resume_it(void)
 	coro_resume(resumed_with_registers);
 }
 
-static void callee_saved_registers_survive_on_both_sides(void **state)
+static void assert_registers_survive(bool asleep)
 {
 	uint64_t differences[2] = { 0, 0 }, seed = 1000;
 	struct coro c[2];
 
-	(void) state;
 	for (int i = 0; i < 2; i++)
 		assert_int_equal(coro_init(&c[i], keep_registers, &differences[i]), 0);
 	for (int round = 0; round < 4; round++)
 		for (int i = 0; i < 2; i++) {
 			resumed_with_registers = &c[i];
 			assert_int_equal(registers_kept(seed += 77, resume_it), 0);
+			if (asleep)
+				(void) coro_sleep(&c[i]);
 		}
 	for (int i = 0; i < 2; i++) {
-		assert_true(c[i].finished);
+		assert_true(coro_is_finished(&c[i]));
 		assert_int_equal(differences[i], 0);
 		coro_done(&c[i], "keeper");
 	}
+}
+
+static void callee_saved_registers_survive_on_both_sides(void **state)
+{
+	(void) state;
+	assert_registers_survive(false);
+}
+
+static void callee_saved_registers_survive_a_sleep(void **state)
+{
+	(void) state;
+	assert_registers_survive(true);
 }
 
 static void round_to_zero(void *arg)
@@ -294,19 +307,32 @@ static void round_to_zero(void *arg)
 	set_rounding(false);
 }
 
-static void floating_point_control_belongs_to_each_side(void **state)
+static void assert_rounding_survives(bool asleep)
 {
 	bool ok = false;
 	struct coro c;
 
-	(void) state;
 	assert_int_equal(coro_init(&c, round_to_zero, &ok), 0);
-	while (!c.finished) {
+	while (!coro_is_finished(&c)) {
 		coro_resume(&c);
 		assert_true(rounds(false));
+		if (asleep)
+			(void) coro_sleep(&c);
 	}
 	assert_true(ok);
 	coro_done(&c, "rounder");
+}
+
+static void floating_point_control_belongs_to_each_side(void **state)
+{
+	(void) state;
+	assert_rounding_survives(false);
+}
+
+static void floating_point_control_survives_a_sleep(void **state)
+{
+	(void) state;
+	assert_rounding_survives(true);
 }
 #endif
 
@@ -409,7 +435,7 @@ static void calls_on_the_main_stack_run_there_for_the_coroutine(void **state)
 	assert_false(coro_is_on_main_stack());
 	coro_resume(&v.coro);
 	assert_int_equal(v.calls, 3);
-	assert_true(v.coro.finished);
+	assert_true(coro_is_finished(&v.coro));
 	assert_true(v.on_main_stack);
 	assert_true(v.knew_who_runs);
 	assert_false(v.was_away_after);
@@ -646,7 +672,9 @@ int main(void)
 		cmocka_unit_test(one_that_never_ran_may_be_dropped),
 #if defined(__x86_64__) || defined(__aarch64__)
 		cmocka_unit_test(callee_saved_registers_survive_on_both_sides),
+		cmocka_unit_test(callee_saved_registers_survive_a_sleep),
 		cmocka_unit_test(floating_point_control_belongs_to_each_side),
+		cmocka_unit_test(floating_point_control_survives_a_sleep),
 #endif
 		cmocka_unit_test(the_signal_mask_belongs_to_the_thread),
 		cmocka_unit_test(the_first_frame_is_aligned_to_16_bytes),

@@ -5,6 +5,7 @@
 #include "base/fault.h"
 #include "base/memory.h"
 #include "net/fd.h"
+#include "net/pipe.h"
 #include "net/relay.h"
 #include "tests/support/harness.h"
 #include "tests/support/sockets.h"
@@ -15,6 +16,8 @@
 
 #include <cmocka.h>
 
+static struct pipe_pool pipes;
+
 #define IDLE_MS 10000
 #define HALF_CLOSE_MS 3000
 #define ANY_TIME (-1)
@@ -24,7 +27,7 @@ struct scene {
 	struct stream *inner_client, *inner_upstream;	/* the ends between which the relay runs */
 	struct relay_limits limits;
 	struct task_handle relay;
-	struct ledger ledger;
+	struct stream_waits client_waits, upstream_waits;
 	struct relay_end end;
 	int result;
 	int64_t ended_ms;
@@ -35,6 +38,7 @@ typedef int script_fn(struct scene *s);
 struct play {
 	script_fn *script;
 	bool unix_sockets;
+	bool bulk;				/* what the tortured say is spliced */
 	bool small_buffers;			/* of Unix sockets: TCP has timers, and they are not virtual */
 	int expected;
 	struct relay_end expected_end;
@@ -82,7 +86,9 @@ static int relay_task(void *arg)
 {
 	struct scene *s = arg;
 
-	s->result = relay_run(s->inner_client, s->inner_upstream, &s->limits, &s->ledger, &s->end);
+	s->inner_client->waits = &s->client_waits;
+	s->inner_upstream->waits = &s->upstream_waits;
+	s->result = relay_run(s->inner_client, s->inner_upstream, &s->limits, &s->end);
 	s->ended_ms = time_now_ms();
 	s->inner_client = stream_free(s->inner_client);
 	s->inner_upstream = stream_free(s->inner_upstream);
@@ -93,7 +99,8 @@ static int play_body(void *arg)
 {
 	const struct play *p = arg;
 	_cleanup_(scene_done) struct scene s = {
-		.limits = { .idle_timeout_ms = IDLE_MS, .half_close_timeout_ms = HALF_CLOSE_MS },
+		.limits = { .idle_timeout_ms = IDLE_MS, .half_close_timeout_ms = HALF_CLOSE_MS,
+			    .pipes = &pipes },
 	};
 	int64_t began_ms = time_now_ms();
 
@@ -453,7 +460,7 @@ static int two_readers(void *arg)
 	TASK_GROUP(group, GROUP_EACH);
 	assert_int_equal(task_spawn(&group, "reader", read_first, s.inner_client, NULL), 0);
 	assert_int_equal(task_yield(), 0);
-	assert_int_equal(relay_run(s.inner_client, s.inner_upstream, &s.limits, NULL, &end), -EBUSY);
+	assert_int_equal(relay_run(s.inner_client, s.inner_upstream, &s.limits, &end), -EBUSY);
 	assert_int_equal(end.side, RELAY_NEITHER);
 	return 0;
 }
@@ -644,7 +651,7 @@ static int no_buffer_at_all(struct scene *s)
 	pause_ms(1000);
 	other = chunk_put(other);
 	hear(s->upstream, "x");
-	assert_true(s->ledger.other_ns >= 1000 * NS_PER_MS);
+	assert_true(s->client_waits.other_ns >= 1000 * NS_PER_MS);
 	task_cancel(s->relay);
 	return 0;
 }
@@ -667,26 +674,54 @@ static void a_relay_short_of_buffers_goes_on_when_there_are_some(void **unused)
 	play(&(struct play) { .script = no_buffer_at_all, .expected = -ECANCELED, .expected_ms = 1000 });
 }
 
-/* As many bytes as the sockets hold are there when the relay first runs; still it does not move them all in one
- * go. */
-static int many_bytes_at_once(struct scene *s)
+/* More bytes are there when the relay first runs than it moves in one go; of TCP if the system's limits allow. */
+#define MOST_IN_ONE_GO (192 * 1024)
+#define MOST_SPLICED_IN_ONE_GO (1152 * 1024)
+
+static void fill(struct scene *s)
 {
 	static const char bytes[16 * 1024];
 	unsigned want;
 
 	while (stream_try_write(s->client, bytes, sizeof(bytes), &want) > 0)
 		;
-	assert_true(s->client->sent_bytes > 192 * 1024);
+}
+
+static int many_bytes_at_once(struct scene *s)
+{
+	fill(s);
 	assert_int_equal(task_yield(), 0);
-	assert_in_range(s->relay.task->received_bytes, 1, 192 * 1024);
+	assert_in_range(s->relay.task->received_bytes, 1, MOST_SPLICED_IN_ONE_GO);
 	task_cancel(s->relay);
+	return 0;
+}
+
+static int many_bytes_to_copy_at_once(struct scene *s)
+{
+	struct pipe *taken[512];
+	size_t n = 0;
+
+	while (n < ARRAY_LENGTH(taken) && (taken[n] = pipe_try_get(&pipes)))
+		n++;
+	fill(s);
+	assert_true(s->client->sent_bytes > MOST_IN_ONE_GO);
+	assert_int_equal(task_yield(), 0);
+	assert_in_range(s->relay.task->received_bytes, 1, MOST_IN_ONE_GO);
+	task_cancel(s->relay);
+	while (n > 0)
+		pipe_put(taken[--n]);
 	return 0;
 }
 
 static void a_relay_with_much_to_do_gives_way_to_others(void **unused)
 {
 	(void) unused;
-	play(&(struct play) { .script = many_bytes_at_once, .unix_sockets = true, .expected = -ECANCELED });
+	play(&(struct play) { .script = many_bytes_at_once, .expected = -ECANCELED, .expected_ms = ANY_TIME });
+	play(&(struct play) {
+		.script = many_bytes_to_copy_at_once,
+		.unix_sockets = true,
+		.expected = -ECANCELED,
+	});
 }
 
 /* -- accounts -- */
@@ -704,10 +739,10 @@ static int waits_of_all_kinds(struct scene *s)
 	pause_ms(300);
 	swallow(s->client, sent);
 	pause_ms(1);
-	assert_int_equal(s->ledger.client_read_ns, 100 * NS_PER_MS);
-	assert_int_equal(s->ledger.upstream_read_ns, 250 * NS_PER_MS);
-	assert_int_equal(s->ledger.client_write_ns, 400 * NS_PER_MS);
-	assert_int_equal(s->ledger.upstream_write_ns, 0);
+	assert_int_equal(s->client_waits.read_ns, 100 * NS_PER_MS);
+	assert_int_equal(s->upstream_waits.read_ns, 250 * NS_PER_MS);
+	assert_int_equal(s->client_waits.write_ns, 400 * NS_PER_MS);
+	assert_int_equal(s->upstream_waits.write_ns, 0);
 	task_cancel(s->relay);
 	return 0;
 }
@@ -806,6 +841,32 @@ static int large_both_ways(struct scene *s)
 	return exchange(s, 64 * 1024, 64 * 1024);
 }
 
+static int large_both_ways_without_pipes(struct scene *s)
+{
+	struct pipe *taken[512];
+	size_t n = 0;
+
+	while (n < ARRAY_LENGTH(taken) && (taken[n] = pipe_try_get(&pipes)))
+		n++;
+	int r = large_both_ways(s);
+	assert_int_equal(pipes.lent, n);
+	while (n > 0)
+		pipe_put(taken[--n]);
+	return r;
+}
+
+static int large_up_after_the_end_of_down(struct scene *s)
+{
+	struct transfer up = { s->client, s->upstream, 64 * 1024, MANY_BYTES, 3 };
+
+	finish(s->upstream);
+	hear_the_end(s->client);
+	TASK_GROUP(all, GROUP_ALL);
+	assert_int_equal(task_spawn(&all, "send up", send_many, &up, NULL), 0);
+	assert_int_equal(task_spawn(&all, "receive up", receive_many, &up, NULL), 0);
+	return group_wait(&all);
+}
+
 static void many_bytes_each_way_at_once_arrive_byte_for_byte(void **unused)
 {
 	(void) unused;
@@ -822,6 +883,127 @@ static void many_bytes_each_way_at_once_arrive_byte_for_byte(void **unused)
 		.script = large_both_ways,
 		.small_buffers = true,
 		.expected_end = { RELAY_CLIENT, false, true },
+	});
+	play(&(struct play) {
+		.script = large_both_ways,
+		.unix_sockets = true,
+		.expected_end = { RELAY_CLIENT, false, true },
+	});
+	play(&(struct play) {
+		.script = large_both_ways_without_pipes,
+		.unix_sockets = true,
+		.expected_end = { RELAY_CLIENT, false, true },
+	});
+	play(&(struct play) {
+		.script = large_up_after_the_end_of_down,
+		.unix_sockets = true,
+		.expected_end = { RELAY_UPSTREAM, false, true },
+	});
+}
+
+/* -- spliced -- */
+
+static int slow_reader_of_much(struct scene *s)
+{
+	size_t up = flood(s->client);
+
+	assert_int_equal(chunk_in_use(), 0);
+	assert_int_equal(pipes.lent, 1);
+	size_t down = flood(s->upstream);
+	assert_int_equal(chunk_in_use(), 0);
+	assert_int_equal(pipes.lent, 2);
+	pause_ms(100);
+	assert_int_equal(flood(s->client), 0);
+
+	swallow(s->upstream, up);
+	pause_ms(1);
+	assert_int_equal(pipes.lent, 1);
+	swallow(s->client, down);
+	pause_ms(1);
+	assert_int_equal(pipes.lent, 0);
+	assert_int_equal(chunk_in_use(), 0);
+	finish(s->client);
+	hear_the_end(s->upstream);
+	assert_true(s->upstream_waits.write_ns > 0);
+	finish(s->upstream);
+	hear_the_end(s->client);
+	return 0;
+}
+
+static void a_slow_reader_of_much_costs_one_pipe_and_stops_the_writer(void **unused)
+{
+	(void) unused;
+	play(&(struct play) {
+		.script = slow_reader_of_much,
+		.unix_sockets = true,
+		.expected_end = { RELAY_CLIENT, false, true },
+		.expected_ms = 402,
+	});
+	play(&(struct play) {
+		.script = client_reads_nothing,
+		.unix_sockets = true,
+		.expected = -ETIMEDOUT,
+		.expected_end = { RELAY_CLIENT, true, false },
+		.expected_ms = IDLE_MS,
+	});
+	play(&(struct play) {
+		.script = end_behind_bytes,
+		.unix_sockets = true,
+		.expected_end = { RELAY_CLIENT, false, true },
+		.expected_ms = 110,
+	});
+}
+
+/* The relay owes nothing any more when it sees the reset, which then overtakes what upstream has not read. */
+static int client_resets_behind_a_full_pipe(struct scene *s)
+{
+	char buffer[4096];
+	size_t heard = 0;
+	ssize_t n;
+
+	while (flood(s->client) > 0)
+		;
+	assert_int_equal(pipes.lent, 1);
+	size_t taken = s->relay.task->received_bytes;
+	reset(&s->client);
+	while ((n = stream_read(s->upstream, buffer, sizeof(buffer))) > 0)
+		heard += (size_t) n;
+	assert_int_equal(n, -ECONNRESET);
+	assert_in_range(heard, 1, taken);
+	return 0;
+}
+
+static void a_reset_comes_after_what_is_in_the_pipe(void **unused)
+{
+	(void) unused;
+	play(&(struct play) {
+		.script = client_resets_behind_a_full_pipe,
+		.expected = -ECONNRESET,
+		.expected_end = { RELAY_CLIENT, false, false },
+		.expected_ms = ANY_TIME,
+	});
+}
+
+static int cancelled_with_full_pipes(struct scene *s)
+{
+	flood(s->client);
+	flood(s->upstream);
+	assert_int_equal(pipes.lent, 2);
+	task_cancel(s->relay);
+	pause_ms(1);
+	assert_int_equal(pipes.lent, 0);
+	assert_int_equal(pipes.kept, 0);
+	return 0;
+}
+
+static void a_cancelled_relay_closes_its_pipes(void **unused)
+{
+	(void) unused;
+	play(&(struct play) {
+		.script = cancelled_with_full_pipes,
+		.unix_sockets = true,
+		.expected = -ECANCELED,
+		.expected_ms = 200,
 	});
 }
 
@@ -857,21 +1039,78 @@ static int scripted_upstream(void *arg)
 	return n < 0 ? (int) n : stream_finish(s->upstream);
 }
 
+/* More than the threshold of splicing, and less than a socket holds. */
+#define BULK_BYTES (128 * 1024)
+
+static unsigned char byte_at(size_t position)
+{
+	return (unsigned char) (position * 2654435761u >> 11);
+}
+
+/* Reads to the end and looks at every byte. */
+static ssize_t hear_bulk(struct stream *s, size_t *ret_heard)
+{
+	unsigned char buffer[4096];
+	ssize_t n;
+
+	while ((n = stream_read(s, buffer, sizeof(buffer))) > 0)
+		for (ssize_t i = 0; i < n; i++)
+			assert_int_equal(buffer[i], byte_at((*ret_heard)++));
+	return n;
+}
+
+static int say_bulk(struct stream *s)
+{
+	static unsigned char bytes[BULK_BYTES];
+
+	for (size_t i = 0; i < sizeof(bytes); i++)
+		bytes[i] = byte_at(i);
+	int r = stream_write(s, bytes, sizeof(bytes));
+	return r < 0 ? r : stream_finish(s);
+}
+
+static int bulk_client(void *arg)
+{
+	struct scene *s = arg;
+	size_t heard = 0;
+	int r = say_bulk(s->client);
+
+	if (r >= 0)
+		r = (int) hear_bulk(s->client, &heard);
+	if (r == 0)
+		assert_int_equal(heard, BULK_BYTES);
+	return r;
+}
+
+static int bulk_upstream(void *arg)
+{
+	struct scene *s = arg;
+	size_t heard = 0;
+	int r = (int) hear_bulk(s->upstream, &heard);
+
+	if (r < 0)
+		return r;
+	assert_int_equal(heard, BULK_BYTES);
+	return say_bulk(s->upstream);
+}
+
 static int conversation(void *arg)
 {
 	_cleanup_(scene_done) struct scene s = {
-		.limits = { .idle_timeout_ms = IDLE_MS, .half_close_timeout_ms = HALF_CLOSE_MS },
+		.limits = { .idle_timeout_ms = IDLE_MS, .half_close_timeout_ms = HALF_CLOSE_MS,
+			    .pipes = &pipes },
 	};
-	int r = scene_open(arg, &s);
+	const struct play *p = arg;
+	int r = scene_open(p, &s);
 
 	if (r < 0)
 		return r;
 	TASK_GROUP(all, GROUP_ALL);
 	r = task_spawn(&all, "relay", relay_task, &s, NULL);
 	if (r >= 0)
-		r = task_spawn(&all, "client", scripted_client, &s, NULL);
+		r = task_spawn(&all, "client", p->bulk ? bulk_client : scripted_client, &s, NULL);
 	if (r >= 0)
-		r = task_spawn(&all, "upstream", scripted_upstream, &s, NULL);
+		r = task_spawn(&all, "upstream", p->bulk ? bulk_upstream : scripted_upstream, &s, NULL);
 	return r < 0 ? r : group_wait(&all);
 }
 
@@ -882,10 +1121,12 @@ static void nothing_is_left_wherever_it_is_cancelled_or_timed_out(void **unused)
 		.body = conversation,
 		.arg = &(struct play) { .unix_sockets = true },
 	};
+	const struct harness_scenario bulk = { .body = conversation, .arg = &(struct play) { .bulk = true } };
 
 	(void) unused;
 	assert_true(harness_torture(&tcp) > 3);
 	assert_true(harness_torture(&local) > 3);
+	assert_true(harness_torture(&bulk) > 3);
 }
 
 #ifdef ENABLE_FAULTS
@@ -895,6 +1136,18 @@ static void nothing_is_left_whichever_call_fails(void **unused)
 
 	(void) unused;
 	assert_true(harness_torture_faults(&s) > 10);
+}
+
+static void nothing_is_left_nor_lost_whichever_call_of_a_splicing_relay_fails(void **unused)
+{
+	struct play bulk = { .bulk = true };
+	const struct harness_scenario s = { .body = conversation, .arg = &bulk };
+
+	(void) unused;
+	fault_plant_named("splice", UINT64_MAX, EINVAL, 1);
+	assert_int_equal(harness_run_each_backend(conversation, &bulk), 0);
+	assert_true(fault_count() > 3 * 2);
+	assert_true(harness_torture_faults(&s) > 20);
 }
 #endif
 
@@ -918,9 +1171,13 @@ int main(void)
 		cmocka_unit_test(a_relay_with_much_to_do_gives_way_to_others),
 		cmocka_unit_test(waits_are_charged_to_who_was_waited_for),
 		cmocka_unit_test(many_bytes_each_way_at_once_arrive_byte_for_byte),
+		cmocka_unit_test(a_slow_reader_of_much_costs_one_pipe_and_stops_the_writer),
+		cmocka_unit_test(a_reset_comes_after_what_is_in_the_pipe),
+		cmocka_unit_test(a_cancelled_relay_closes_its_pipes),
 		cmocka_unit_test(nothing_is_left_wherever_it_is_cancelled_or_timed_out),
 #ifdef ENABLE_FAULTS
 		cmocka_unit_test(nothing_is_left_whichever_call_fails),
+		cmocka_unit_test(nothing_is_left_nor_lost_whichever_call_of_a_splicing_relay_fails),
 #endif
 	};
 

@@ -95,6 +95,31 @@ static void stacks_are_counted_and_slabs_given_back_at_the_end(void **state)
 	assert_null(stack_of_address(s));
 }
 
+/* The second one cannot lie where it would be aligned by itself. */
+static void a_slab_is_aligned_to_the_page_table_that_maps_it(void **state)
+{
+	struct stack *stacks[2 * STACKS_PER_SLAB];
+	char *base = NULL, *obstacle = NULL;
+
+	(void) state;
+	if ((STACK_BYTES + STACK_GUARD_BYTES) * STACKS_PER_SLAB != STACK_PAGE_TABLE_BYTES) {
+		print_message("this size of stacks fits no page table\n");
+		skip();
+	}
+	stack_pool_done();
+	for (size_t i = 0; i < ARRAY_LENGTH(stacks); i++) {
+		stacks[i] = get();
+		base = stacks[i]->bottom - STACK_GUARD_BYTES;
+		if (i % STACKS_PER_SLAB == 0)
+			assert_int_equal((uintptr_t) base % STACK_PAGE_TABLE_BYTES, 0);
+		if (i == 0)
+			obstacle = mmap(base - 4096, 4096, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	}
+	for (size_t i = 0; i < ARRAY_LENGTH(stacks); i++)
+		stack_put(stacks[i]);
+	munmap(obstacle, 4096);
+}
+
 /* -- memory -- */
 
 static bool is_resident(char *page)
@@ -347,6 +372,7 @@ int main(void)
 		cmocka_unit_test(stacks_lie_apart_and_are_writable_throughout),
 		cmocka_unit_test(an_address_leads_to_its_stack_or_guard),
 		cmocka_unit_test(stacks_are_counted_and_slabs_given_back_at_the_end),
+		cmocka_unit_test(a_slab_is_aligned_to_the_page_table_that_maps_it),
 		cmocka_unit_test(a_stack_used_deeply_gives_its_lower_pages_back),
 		cmocka_unit_test(a_stack_used_little_keeps_its_pages),
 		cmocka_unit_test(painting_shows_the_deepest_byte_touched),

@@ -83,20 +83,20 @@ static int write_later(void *arg)
 
 static int reads_what_comes(void *arg)
 {
-	int64_t waited_ns = 0;
+	struct stream_waits waits = { 0 };
 	char byte;
 	PAIR(p, pair_of_tcp);
 
 	(void) arg;
 	TASK_GROUP(group, GROUP_ALL);
-	p.near->read_wait_ns = &waited_ns;
+	p.near->waits = &waits;
 	assert_int_equal(task_spawn(&group, "writer", write_later, p.far, NULL), 0);
 	expect(p.near, "later");
-	assert_int_equal(waited_ns, 100 * NS_PER_MS);
+	assert_int_equal(waits.read_ns, 100 * NS_PER_MS);
 	assert_int_equal(stream_read(p.near, &byte, 1), 0);
 	assert_int_equal(stream_read(p.near, &byte, 1), 0);
 	assert_true(p.near->read_ended);
-	assert_int_equal(waited_ns, 200 * NS_PER_MS);
+	assert_int_equal(waits.read_ns, 200 * NS_PER_MS);
 	assert_int_equal(p.near->received_bytes, 5);
 	assert_int_equal(p.far->sent_bytes, 5);
 	assert_int_equal(task_self()->received_bytes, 5);
@@ -288,7 +288,7 @@ static int read_slowly(void *arg)
 
 static int write_in_parts(void *arg)
 {
-	int64_t waited_ns = 0;
+	struct stream_waits waits = { 0 };
 	_cleanup_(memory_freep) char *bytes = memory_new(MANY_BYTES);
 	PAIR(p, pair_with_small_buffers);
 
@@ -302,10 +302,10 @@ static int write_in_parts(void *arg)
 
 	TASK_GROUP(group, GROUP_ALL);
 	assert_int_equal(task_spawn(&group, "reader", read_slowly, p.far, NULL), 0);
-	p.near->write_wait_ns = &waited_ns;
+	p.near->waits = &waits;
 	assert_int_equal(stream_writev(p.near, parts, ARRAY_LENGTH(parts)), 0);
 	assert_int_equal(p.near->sent_bytes, 200000);
-	assert_true(waited_ns > NS_PER_MS);
+	assert_true(waits.write_ns > NS_PER_MS);
 	assert_int_equal(stream_write(p.near, bytes + 200000, 100000), 0);
 	assert_int_equal(stream_write(p.near, bytes, 0), 0);
 	assert_int_equal(stream_finish(p.near), 0);
