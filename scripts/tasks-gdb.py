@@ -11,7 +11,7 @@ newest frame, which therefore stays visible as frame 0.
 
 The stack of a task that is asleep is not there: what it holds was set aside. In a live process the script writes it back
 to its place, as the task's wake will do again; nothing else in the process is changed. A core file cannot be written:
-there the back-trace follows the frame pointers through what was set aside, and shows no arguments.
+there the back-trace is every word of what was set aside that looks like a return address, without arguments.
 """
 
 import gdb
@@ -26,7 +26,6 @@ LAYOUTS = {
         "words": 8,
         "sp": "rsp",
         "pc": "rip",
-        "fp": 6,
         "address_bits": 64,
         "registers": {"r15": 1, "r14": 2, "r13": 3, "r12": 4, "rbx": 5, "rbp": 6, "rip": 7},
     },
@@ -34,7 +33,6 @@ LAYOUTS = {
         "words": 22,
         "sp": "sp",
         "pc": "pc",
-        "fp": 18,
         "address_bits": 48,
         "registers": {**{f"x{19 + i}": 8 + i for i in range(12)}, "pc": 19},
     },
@@ -123,10 +121,41 @@ def layout_of(task):
     return LAYOUTS[name]
 
 
+class Memory:
+    """The process's memory from an address on, as bytes."""
+
+    def __init__(self, address):
+        self.address = address
+
+    def __getitem__(self, where):
+        if isinstance(where, int):
+            where = slice(where, where + 1)
+            return self[where][0]
+        memory = gdb.selected_inferior().read_memory(self.address + where.start, where.stop - where.start)
+        return bytes(memory)
+
+
+def unpack(packed, anchors, count):
+    """The words that daemon/coro/pack.h has packed."""
+    words, at = [], 0
+    while len(words) < count:
+        how = packed[at]
+        size = how & 15
+        difference = int.from_bytes(packed[at + 1:at + 1 + size], "little", signed=True) if size else 0
+        words += [0] * (how >> 6)
+        words.append((anchors[how >> 4 & 3] + difference) % 2**64)
+        at += 1 + size
+    return words
+
+
 def set_aside(task):
     """The live bytes of a stack that is asleep, and the address that they belong to."""
-    memory = gdb.selected_inferior().read_memory(int(task["coro"]["aside"]), int(task["coro"]["aside_bytes"]))
-    return bytes(memory), int(task["coro"]["context"]["sp"])
+    coro = task["coro"]
+    address = int(coro["context"]["sp"])
+    count = int(coro["aside_bytes"]) // WORD_BYTES
+    anchors = [0, address, int(gdb.parse_and_eval("&aside_new")), int(coro.address)]
+    words = unpack(Memory(int(coro["aside"])), anchors, count)
+    return b"".join(word.to_bytes(WORD_BYTES, "little") for word in words), address
 
 
 def can_write_back(task):
@@ -154,21 +183,24 @@ def saved_registers(task):
     return registers, sp, layout["pc"]
 
 
+def is_code(address):
+    """Whether the program has a call just before."""
+    try:
+        return gdb.block_for_pc(address - 1) is not None
+    except (gdb.error, RuntimeError):
+        return False
+
+
 def return_addresses(task):
-    """Where the calls on a sleeping stack go on, newest first: the code is built with frame pointers."""
+    """Where the calls on a sleeping stack go on, newest first: all words that could be one, the code having no frame
+    pointers. Among them may be one of a call that has returned already."""
     layout = layout_of(task)
     live, sp = set_aside(task)
-
-    def word(address):
-        return int.from_bytes(live[address - sp:address - sp + WORD_BYTES], "little")
-
     mask = (1 << layout["address_bits"]) - 1
-    yield word(sp + layout["registers"][layout["pc"]] * WORD_BYTES) & mask
-    frame = word(sp + layout["fp"] * WORD_BYTES)
-    while sp <= frame <= sp + len(live) - 2 * WORD_BYTES:
-        yield word(frame + WORD_BYTES) & mask
-        older = word(frame)
-        frame = older if older > frame else 0
+    for at in range(layout["registers"][layout["pc"]] * WORD_BYTES, len(live), WORD_BYTES):
+        word = int.from_bytes(live[at:at + WORD_BYTES], "little") & mask
+        if is_code(word):
+            yield word
 
 
 def functions_at(pc):

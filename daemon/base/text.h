@@ -38,7 +38,7 @@ unsigned text_distance(const char *a, const char *b, unsigned limit);
 /* The word of `words` (NULL-terminated) that `text` was probably meant to be, or NULL. */
 const char *text_suggest(const char *text, const char *const *words);
 
-/* Writes a number in at least `digits` decimal digits, without a NUL. Returns their count, at most TEXT_NUMBER_BYTES. */
+/* Writes a number in at least `digits` decimal digits, without a NUL. Returns how many: TEXT_NUMBER_BYTES at most. */
 #define TEXT_NUMBER_BYTES 20
 size_t text_put_number(char *buffer, uint64_t number, unsigned digits);
 

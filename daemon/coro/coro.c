@@ -158,7 +158,7 @@ bool coro_sleep(struct coro *c)
 	bytes = (size_t) (top_of(c) - live) - SWITCH_SPARE_BYTES;
 	if (bytes > CORO_SLEEP_BYTES)
 		return false;
-	c->aside = aside_new(live, bytes);
+	c->aside = aside_new(live, bytes, c);
 	if (!c->aside)
 		return false;
 	if (!stack_sleep(c->stack)) {
@@ -177,7 +177,7 @@ void coro_wake(struct coro *c)
 {
 	ENSURE(c->state == CORO_ASLEEP, "a coroutine is woken that is not asleep");
 	stack_wake(c->stack);
-	aside_restore(TAKE(c->aside), (char *) switch_sp(&c->context), c->aside_bytes);
+	aside_restore(TAKE(c->aside), (char *) switch_sp(&c->context), c->aside_bytes, c);
 	c->state = CORO_AWAKE;
 	here.asleep--;
 	here.aside_bytes -= c->aside_bytes;

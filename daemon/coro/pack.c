@@ -61,15 +61,18 @@ static uint64_t read_difference(const uint8_t *from, unsigned bytes)
 	return difference;
 }
 
-void pack_restore(const uint8_t *packed, const uint64_t anchors[PACK_ANCHORS], uint64_t *words, size_t count)
+size_t pack_restore(const uint8_t *packed, const uint64_t anchors[PACK_ANCHORS], uint64_t *words, size_t count)
 {
+	const uint8_t *from = packed;
+
 	for (size_t i = 0; i < count; i++) {
-		uint8_t how = *packed++;
+		uint8_t how = *from++;
 		unsigned bytes = how & BYTES_MASK;
 
 		for (unsigned zeros = how >> ZEROS_SHIFT; zeros > 0; zeros--)
 			words[i++] = 0;
-		words[i] = anchors[how >> ANCHOR_SHIFT & (PACK_ANCHORS - 1)] + read_difference(packed, bytes);
-		packed += bytes;
+		words[i] = anchors[how >> ANCHOR_SHIFT & (PACK_ANCHORS - 1)] + read_difference(from, bytes);
+		from += bytes;
 	}
+	return (size_t) (from - packed);
 }

@@ -12,8 +12,8 @@
 /* How many it attends to in one turn: each costs a few system calls, and the lively ones shall not feel it. */
 #define QUIET_PER_TURN 128
 
-/* Descriptors that were waited for lately. When one falls quiet it gets what it was spared while it was busy: a confirming
- * look, and its waiter is put to sleep. One timer does it for all of them; it runs only while there are some. */
+/* Descriptors that were waited for lately. When one falls quiet it gets what it was spared while it was busy: a
+ * confirming look, and its waiter is put to sleep. One timer does it for all of them, only while there are some. */
 static struct {
 	bool initialised;
 	struct list ios;		/* to be looked through */
@@ -21,9 +21,9 @@ static struct {
 	struct wheel_timer timer;
 } watch;
 
-/* Dispatch has two stages, so that the processor fetches many cold tasks at once instead of waiting for each: callbacks
- * note whom to wake and ask for the memory, and when the poll is over all of them are woken. More than fit here are woken
- * at once. */
+/* Dispatch has two stages, so that the processor fetches many cold tasks at once instead of waiting for each:
+ * callbacks note whom to wake and ask for the memory, and when the poll is over all of them are woken. More than fit
+ * here are woken at once. */
 #define REPORTED_MAX 1024
 static struct {
 	size_t count;
@@ -159,8 +159,8 @@ static bool has_something(const struct io *i)
 	return poll(&p, 1, 0) > 0;
 }
 
-/* libevent reports an error and data that came together only once, so a descriptor whose last read was short may be dead
- * already, without another event to come. */
+/* libevent reports an error and data that came together only once, so a descriptor whose last read was short may be
+ * dead already, without another event to come. */
 static void confirm(struct io *i)
 {
 	bool must_look = i->unconfirmed && !(i->ready & IO_READ) && loop_is_edge_triggered();
@@ -244,7 +244,8 @@ void io_pool_done(void)
 {
 	if (!watch.initialised)
 		return;
-	ENSURE(list_is_empty(&watch.ios) && list_is_empty(&watch.quiet), "descriptors are registered at the end of the loop");
+	ENSURE(list_is_empty(&watch.ios) && list_is_empty(&watch.quiet),
+	       "descriptors are registered at the end of the loop");
 	wheel_clear(loop_wheel(), &watch.timer);
 	watch.initialised = false;
 }
@@ -306,8 +307,8 @@ static const char *words_for(const struct io_want *wants, size_t count)
 	}
 }
 
-/* 0 when the wait has been begun and every wanted descriptor knows of it, -ENOMEM, else what look() says. *ret_any: no wait
- * was begun, because something is ready. */
+/* 0 when the wait has been begun and every wanted descriptor knows of it, -ENOMEM, else what look() says. *ret_any:
+ * no wait was begun, because something is ready. */
 static int begin(struct io_want *wants, size_t count, bool *ret_any, struct wait_token *ret_token)
 {
 	int r = look(wants, count, ret_any);

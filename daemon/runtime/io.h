@@ -15,11 +15,11 @@ enum io_direction { IO_READ = 1, IO_WRITE = 2 };	/* also a mask */
 struct io {
 	int fd;
 	uint8_t ready;			/* mask of io_direction, sticky */
-	bool peer_ended;		/* its end is in the socket, behind what there is to read */
-	bool closed;			/* freed, but a waiter has yet to leave */
-	bool lively;			/* something came since the last look of the watch */
-	bool unconfirmed;		/* taken as drained without having shown EAGAIN */
-	uint32_t waits;			/* tasks inside a wait for it */
+	uint8_t waits;			/* tasks inside a wait for it: one per direction at most */
+	bool peer_ended : 1;		/* its end is in the socket, behind what there is to read */
+	bool closed : 1;		/* freed, but a waiter has yet to leave */
+	bool lively : 1;		/* it was waited for since the last look of the watch */
+	bool unconfirmed : 1;		/* taken as drained without having shown EAGAIN */
 	struct wait_token waiters[2];	/* by direction */
 	struct list watch_node;		/* linked while the watch looks at it */
 	struct loop_event event;
@@ -28,8 +28,8 @@ struct io {
 /* Takes over a non-blocking descriptor. On failure (-ENOMEM, -errno of epoll_ctl) the descriptor stays the
  * caller's. */
 int io_new(int fd, struct io **ret) _must_check_;
-/* The same for an io that is the first member of an object of memory_new(): io_free() frees that object whole, at once or
- * when the last waiter has left. On failure the object stays the caller's. */
+/* The same for an io that is the first member of an object of memory_new(): io_free() frees that object whole, at
+ * once or when the last waiter has left. On failure the object stays the caller's. */
 int io_init(struct io *i, int fd) _must_check_;
 /* Wakes the waiters with -EBADF, then closes the descriptor. NULL is fine. Returns NULL. */
 struct io *io_free(struct io *i);

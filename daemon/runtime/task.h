@@ -28,8 +28,6 @@ struct wait_site {
 	int line;
 };
 
-_noreturn_ void task_none_runs(void);
-
 enum task_state {
 	TASK_FREE,		/* in the slab's free list */
 	TASK_NEW,		/* in the ready queue, never run */
@@ -48,15 +46,16 @@ struct task_handle {
 struct task {
 	/* what a message touches comes first, in five cache lines */
 	struct list ready_node;			/* loop's ready queue */
-	uint8_t state;				/* enum task_state */
+	enum task_state state : 8;
 	bool cancelled;
 	bool uninterruptible;			/* the present wait ends only when its wake comes */
 	bool wake_pending;			/* woken before it parked */
 	bool shielded;				/* the present wait cannot be ended by a cancel */
 	bool interrupted;			/* the wait was ended by a cancel or a deadline, not by its wake */
-	uint16_t no_suspend;			/* depth of NOSUSPEND sections */
+	uint8_t no_suspend;			/* depth of NOSUSPEND sections */
+	int8_t budget_operations;
+	int budget_bytes;
 	int wake_value;
-	int budget_operations, budget_bytes;
 	uint32_t longest_slice_ns;		/* or UINT32_MAX, for four seconds and more */
 	int result;
 	uint64_t wait_sequence;			/* names the present wait; never repeats in this slot */
@@ -94,6 +93,7 @@ struct task {
 	int64_t created_ns;
 };
 
+_noreturn_ void task_none_runs(void);
 extern _Thread_local struct task *task_running;	/* NULL on pool threads, which run none */
 /* The running task, or NULL outside of one (the main context, an executor thread). */
 static inline struct task *task_current(void)

@@ -94,17 +94,17 @@ bool wait_wake(struct wait_token w, int value);
 
 /* -- pumps -- */
 
-/* What runs in place of a parked task when its wait is woken: on the main stack, as the task but without entering it, so
- * that a message costs no switch. It must not suspend. True: the task waits again, by wait_repark(). False: the task is
- * resumed, and its wait_park() returns what it was woken with. A wait that was interrupted resumes the task in any case.
- * It lies on the task's stack. */
+/* What runs in place of a parked task when its wait is woken: on the main stack, as the task but without
+ * entering it, so that a message costs no switch. It must not suspend. True: the task waits again, by
+ * wait_repark(). False: the task is resumed, and its wait_park() returns what it was woken with. A wait that
+ * was interrupted resumes the task in any case. It lies on the task's stack. */
 struct wait_pump {
 	bool (*fn)(struct wait_pump *p);
 };
 /* [suspends] wait_park() with a pump. */
 int wait_park_pumped(struct wait_token w, struct wait_pump *p) _must_check_;
-/* For pumps: parks the running task again for a wait that was begun. False, and the wait is abandoned, when a cancel or a
- * deadline forbids it: then the pump resumes the task, whose next [suspends] call says so. */
+/* For pumps: parks the running task again for a wait that was begun. False, and the wait is abandoned, when a
+ * cancel or a deadline forbids it: then the pump resumes the task, whose next [suspends] call says so. */
 bool wait_repark(struct wait_token w) _must_check_;
 /* -- used by the runner -- */
 /* Runs the pump of a woken task. True when it waits again. */
@@ -115,6 +115,7 @@ void wait_interrupt(struct task *t, int error);
 void wait_timer_fire(struct wheel_timer *timer);
 
 /* -- for tests -- */
-/* Called each time a task is about to stop running, when it can be woken already, on its own stack or (a pump's) on the
- * main one: it may cancel the task, or end its wait with wait_interrupt(). NULL: nothing is called. */
+/* Called each time a task is about to stop running, when it can be woken already, on its own stack or (a
+ * pump's) on the main one: it may cancel the task, or end its wait with wait_interrupt(). NULL: nothing is
+ * called. */
 void wait_set_hook(void (*fn)(struct task *t));

@@ -20,7 +20,7 @@ struct conn {
 	int64_t started_ns;
 	struct stream_waits waits;	/* for the client, and for what is neither the client nor the upstream */
 	struct conn_end end;		/* what the handler said; words NULL: nothing, derived from its result */
-	struct task_handle task;
+	struct task *task;		/* NULL before it has one */
 	struct semaphore *slot;		/* the daemon's, held with one of the service's; NULL: none yet */
 	bool idle;			/* between requests: may be ended at once when the daemon drains */
 	bool stop_requested;		/* drain: end after the present request */

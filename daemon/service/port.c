@@ -63,11 +63,16 @@ static int take_slots(struct port *p, struct conn *c)
 static int spawn_conn(struct port *p, struct conn *c)
 {
 	char name[TASK_NAME_BYTES + TEXT_NUMBER_BYTES] = "conn-";
-	size_t length = 5 + text_put_number(name + 5, c->id, 1);
+	size_t length = strlen(name);
+	struct task_handle handle = { 0 };
 
+	length += text_put_number(name + length, c->id, 1);
 	name[length++] = ' ';
 	strncpy(name + length, c->service->name, sizeof(name) - 1 - length);
-	return task_spawn(p->server->connections, name, conn_run, c, &c->task);
+	int r = task_spawn(p->server->connections, name, conn_run, c, &handle);
+
+	c->task = handle.task;
+	return r;
 }
 
 /* [suspends] Makes a connection's task of an accepted socket. Fails only when the accept loop shall end. */

@@ -21,7 +21,7 @@ static size_t survive(const uint64_t *words, size_t count)
 	memset(restored, 0x5a, sizeof(restored));
 	size_t bytes = pack_words(words, count, anchors, packed);
 	assert_true(bytes <= PACK_BYTES_MAX(count));
-	pack_restore(packed, anchors, restored, count);
+	assert_int_equal(pack_restore(packed, anchors, restored, count), bytes);
 	assert_memory_equal(words, restored, count * sizeof(*words));
 	assert_true(restored[count] == UINT64_C(0x5a5a5a5a5a5a5a5a));
 	return bytes;
