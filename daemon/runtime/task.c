@@ -31,6 +31,7 @@ static struct {
 	struct list all;		/* all_node of the others, oldest first */
 	size_t count;
 	uint64_t last_id;
+	bool drowsy;
 } pool = { .free = LIST_INIT(pool.free), .all = LIST_INIT(pool.all) };
 
 void task_none_runs(void)
@@ -189,8 +190,15 @@ void task_run_slice(struct task *t)
 
 	loop_account_slice(t);
 	t->wait_since_ns = time_now_ns();
-	if (t->state == TASK_DONE)
+	if (UNLIKELY(t->state == TASK_DONE))
 		task_end(t);
+	else if (UNLIKELY(pool.drowsy))
+		task_sleep(t);
+}
+
+void task_set_drowsy(bool on)
+{
+	pool.drowsy = on;
 }
 
 void task_sleep(struct task *t)

@@ -166,6 +166,8 @@ static inline void task_prefetch(const struct task *t)
 /* Gives the memory of a waiting task's stack back until it is woken, unless something outside may point into it: that
  * is so while it owns a group. */
 void task_sleep(struct task *t);
+/* For tests: from now on tasks sleep as soon as they wait, so that whoever looks into a parked stack is found. */
+void task_set_drowsy(bool on);
 /* Runs the task until it suspends or ends, and takes it apart when it has ended. */
 void task_run_slice(struct task *t);
 /* Frees the memory that tasks are kept in. None may live. */

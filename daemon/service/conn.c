@@ -2,6 +2,7 @@
 
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/text.h"
 #include "net/fd.h"
 #include "service/upstream.h"
 
@@ -176,6 +177,27 @@ int conn_run(void *arg)
 
 	finish(c, r);
 	return r;
+}
+
+int conn_start(struct conn *c, struct task_group *group)
+{
+	char name[TASK_NAME_BYTES + TEXT_NUMBER_BYTES] = "conn-";
+	size_t length = strlen(name);
+	struct task_handle handle = { 0 };
+
+	length += text_put_number(name + length, c->id, 1);
+	name[length++] = ' ';
+	strncpy(name + length, c->service->name, sizeof(name) - 1 - length);
+	int r = task_spawn(group, name, conn_run, c, &handle);
+
+	c->task = handle.task;
+	return r;
+}
+
+void conn_cancel(struct conn *c)
+{
+	if (c->task)
+		task_cancel((struct task_handle) { c->task, c->task->id });
 }
 
 struct conn *conn_free(struct conn *c)

@@ -45,6 +45,10 @@ int conn_new(struct service *service, uint64_t id, int fd, const struct endpoint
  * others end in conn_run(). */
 struct conn *conn_free(struct conn *c);
 
+/* Starts its task in the group, by the name `conn-7 echo`. Same results as task_spawn(). */
+int conn_start(struct conn *c, struct task_group *group) _must_check_;
+/* Cancels its task. */
+void conn_cancel(struct conn *c);
 /* [suspends] The body of a connection's task: serves it to its end, reports the end and frees *arg (struct
  * conn). Returns what the handler returned. */
 int conn_run(void *arg);

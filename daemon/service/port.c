@@ -2,7 +2,6 @@
 
 #include "base/log.h"
 #include "base/memory.h"
-#include "base/text.h"
 #include "net/fd.h"
 #include "service/conn.h"
 
@@ -60,21 +59,6 @@ static int take_slots(struct port *p, struct conn *c)
 	return 0;
 }
 
-static int spawn_conn(struct port *p, struct conn *c)
-{
-	char name[TASK_NAME_BYTES + TEXT_NUMBER_BYTES] = "conn-";
-	size_t length = strlen(name);
-	struct task_handle handle = { 0 };
-
-	length += text_put_number(name + length, c->id, 1);
-	name[length++] = ' ';
-	strncpy(name + length, c->service->name, sizeof(name) - 1 - length);
-	int r = task_spawn(p->server->connections, name, conn_run, c, &handle);
-
-	c->task = handle.task;
-	return r;
-}
-
 /* [suspends] Makes a connection's task of an accepted socket. Fails only when the accept loop shall end. */
 static int admit(struct port *p, int fd, const struct endpoint *peer)
 {
@@ -91,7 +75,7 @@ static int admit(struct port *p, int fd, const struct endpoint *peer)
 	r = take_slots(p, c);
 	c->waits.other_ns += time_now_ns() - c->started_ns;
 	if (r >= 0) {
-		r = spawn_conn(p, c);
+		r = conn_start(c, p->server->connections);
 		if (r >= 0)
 			return 0;
 		if (r != -ECANCELED) {

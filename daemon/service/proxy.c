@@ -40,8 +40,8 @@ static void set_connect_end(struct conn *c, int r)
 	}
 }
 
-/* [suspends] Tries servers in turn, each within the connect timeout, until one accepts. Apart from its caller, whose frame
- * lies on the stack for the whole session. */
+/* [suspends] Tries servers in turn, each within the connect timeout, until one accepts. Apart from its caller, whose
+ * frame lies on the stack for the whole session. */
 static __attribute__((noinline)) int connect_to_some(struct conn *c, struct stream **ret_stream)
 {
 	struct conn_proxy *p = c->proxy;

@@ -123,7 +123,7 @@ void server_stop_connections(struct service *service)
 
 		c->stop_requested = true;
 		if (c->idle)
-			task_cancel((struct task_handle) { c->task, c->task->id });
+			conn_cancel(c);
 	}
 }
 

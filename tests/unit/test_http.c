@@ -96,7 +96,7 @@ static int start_conn(struct talk *t, struct task_group *g)
 		setsockopt(ends[1], SOL_SOCKET, SO_SNDBUF, &t->send_buffer, sizeof(t->send_buffer));
 	assert_int_equal(stream_new(ends[0], &t->mine), 0);
 	assert_int_equal(conn_new(t->service, 7, ends[1], &peer, &t->conn), 0);
-	return task_spawn(g, "conn", conn_run, t->conn, &t->conn->task);
+	return conn_start(t->conn, g);
 }
 
 static int talk_body(void *arg)
@@ -859,7 +859,7 @@ static int stop_when_idle(void *arg)
 	assert_int_equal(sleep_for(500), 0);
 	assert_true(t->conn->idle);
 	t->conn->stop_requested = true;
-	task_cancel(t->conn->task);
+	conn_cancel(t->conn);
 	return 0;
 }
 

@@ -481,7 +481,7 @@ static int flood_of_chargen(void *arg)
 	ssize_t sent = fd_write(ends[0], flood, FLOOD_BYTES);
 	assert_true(sent > FLOOD_BYTES / 2);
 	assert_int_equal(conn_new(service, 1, ends[1], &peer, &c), 0);
-	assert_int_equal(task_spawn(&connections, "conn", conn_run, c, &c->task), 0);
+	assert_int_equal(conn_start(c, &connections), 0);
 	wait_a_moment();
 
 	/* It has filled the socket now and waits. */

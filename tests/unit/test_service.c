@@ -115,7 +115,7 @@ static int start_conn(struct task_group *g, struct service *service, int fd, con
 		fd_close(fd);
 		return r;
 	}
-	r = task_spawn(g, "conn", conn_run, c, &c->task);
+	r = conn_start(c, g);
 	if (r < 0)
 		conn_free(c);
 	return r;
