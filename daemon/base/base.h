@@ -20,6 +20,9 @@
 #define LIKELY(condition) __builtin_expect(!!(condition), 1)
 #define UNLIKELY(condition) __builtin_expect(!!(condition), 0)
 
+/* What memory comes and goes in, on the processors that this runs on. */
+#define CACHE_LINE_BYTES 64
+
 #define ARRAY_LENGTH(array) (sizeof(array) / sizeof((array)[0]))
 
 /* Moves an owning pointer out of a variable, so that its clean-up finds NULL. */

@@ -19,6 +19,12 @@ char *memory_copy_bytes(const char *text, size_t length) _must_check_;
 /* Gives memory back. NULL is fine. Returns NULL. */
 void *memory_free(void *memory);
 
+/* Loads a byte of memory, for nothing but to have it near. */
+static inline void memory_touch(const void *memory)
+{
+	(void) *(const volatile char *) memory;
+}
+
 #define memory_new_object(type) ((type *) memory_new(sizeof(type)))
 
 /* For _cleanup_: frees what the variable points at. */

@@ -64,7 +64,7 @@ static void report(struct wait_token waiter)
 		return;
 	}
 	reported.waiters[reported.count++] = waiter;
-	task_prefetch(waiter.task);
+	__builtin_prefetch(waiter.task);
 }
 
 void io_wake_reported(void)
@@ -252,6 +252,14 @@ void io_pool_done(void)
 
 /* -- waiting -- */
 
+static inline struct wait_token begin_for_io(const char *what, const struct io *i)
+{
+	struct wait_token w = wait_begin(what, i);
+
+	w.task->waits_for_io = true;
+	return w;
+}
+
 /* Puts the token where the events of the directions look for it. */
 static inline void enlist(struct io *i, unsigned want, struct wait_token w)
 {
@@ -276,21 +284,22 @@ static inline bool delist(struct io *i)
 
 static int look(struct io_want *wants, size_t count, bool *ret_any)
 {
-	for (size_t n = 0; n < count; n++)
-		wants[n].ready = 0;
+	int r = 0;
+
 	for (size_t n = 0; n < count; n++) {
 		struct io_want *w = &wants[n];
 
+		w->ready = 0;
 		if (!w->want)
 			continue;
-		if (w->io->closed)
-			return -EBADF;
-		if (w->want & wanted(w->io))
-			return -EBUSY;
+		if (UNLIKELY(w->io->closed))
+			r = -EBADF;
+		else if (UNLIKELY(w->io->waits > 0 && (w->want & wanted(w->io))))
+			r = -EBUSY;
 		w->ready = w->want & w->io->ready;
 		*ret_any |= w->ready != 0;
 	}
-	return 0;
+	return r;
 }
 
 static const char *words_for(const struct io_want *wants, size_t count)
@@ -315,7 +324,7 @@ static int begin(struct io_want *wants, size_t count, bool *ret_any, struct wait
 	if (r < 0 || *ret_any)
 		return r;
 
-	*ret_token = wait_begin(words_for(wants, count), wants[0].io);
+	*ret_token = begin_for_io(words_for(wants, count), wants[0].io);
 	for (size_t n = 0; n < count; n++) {
 		if (!wants[n].want)
 			continue;
@@ -422,12 +431,12 @@ int io_park(struct io *i, enum io_direction direction)
 
 	if (UNLIKELY(i->closed))
 		return -EBADF;
-	if (UNLIKELY(wait_is_pending(*waiter)))
+	if (UNLIKELY(i->waits > 0 && wait_is_pending(*waiter)))
 		return -EBUSY;
 	if (i->ready & direction)
 		return 0;
 
-	*waiter = wait_begin(direction == IO_READ ? "readable" : "writable", i);
+	*waiter = begin_for_io(direction == IO_READ ? "readable" : "writable", i);
 	i->waits++;
 	watch_over(i);
 	int r = arm(i);

@@ -189,13 +189,11 @@ static void run_ready(void)
 	unsigned slices = 0;
 
 	list_splice(&snapshot, &loop_hot.ready);
-	while (slices++ < SLICES_PER_TURN) {
+	while (slices < SLICES_PER_TURN && !list_is_empty(&snapshot)) {
+		if (slices++ % TASKS_WARMED == 0)
+			task_warm_up(&snapshot);
 		struct list *node = list_take_first(&snapshot);
 
-		if (!node)
-			break;
-		if (snapshot.next != &snapshot)
-			__builtin_prefetch(list_entry(snapshot.next, struct task, ready_node));
 		task_run_slice(list_entry(node, struct task, ready_node));
 	}
 

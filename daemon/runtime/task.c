@@ -155,6 +155,37 @@ int task_spawn_at(const struct wait_site *site, struct task_group *group, const 
 	return 0;
 }
 
+static inline void prefetch_lines(const void *memory, size_t lines)
+{
+	for (size_t n = 0; n < lines; n++)
+		__builtin_prefetch((const char *) memory + n * CACHE_LINE_BYTES);
+}
+
+/* With many connections everything of the next task is cold, also in the TLB, and processors drop a prefetch whose
+ * translation is missing. So first a byte of each page is loaded, for several tasks at once, that the walks through
+ * the page tables go side by side; nobody waits for the values. Then the rest can be prefetched. */
+void task_warm_up(const struct list *ready)
+{
+	const struct list *node = ready->next;
+
+	for (int n = 0; n < TASKS_WARMED && node != ready; n++, node = node->next) {
+		const struct task *t = list_entry(node, struct task, ready_node);
+
+		coro_touch(&t->coro);
+		if (t->waits_for_io)
+			memory_touch(t->wait_object);
+	}
+	node = ready->next;
+	for (int n = 0; n < TASKS_WARMED && node != ready; n++, node = node->next) {
+		const struct task *t = list_entry(node, struct task, ready_node);
+
+		coro_prefetch(&t->coro);
+		prefetch_lines((const char *) t + CACHE_LINE_BYTES, 3);
+		prefetch_lines(t->wait_object, 4);
+		prefetch_lines(t->arg, 3);
+	}
+}
+
 /* Takes apart a task that has returned, or was cancelled before it began. */
 static void task_end(struct task *t)
 {

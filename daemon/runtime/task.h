@@ -47,11 +47,12 @@ struct task {
 	/* what a message touches comes first, in five cache lines */
 	struct list ready_node;			/* loop's ready queue */
 	enum task_state state : 8;
-	bool cancelled;
-	bool uninterruptible;			/* the present wait ends only when its wake comes */
-	bool wake_pending;			/* woken before it parked */
-	bool shielded;				/* the present wait cannot be ended by a cancel */
-	bool interrupted;			/* the wait was ended by a cancel or a deadline, not by its wake */
+	bool cancelled : 1;
+	bool uninterruptible : 1;		/* the present wait ends only when its wake comes */
+	bool wake_pending : 1;			/* woken before it parked */
+	bool shielded : 1;			/* the present wait cannot be ended by a cancel */
+	bool interrupted : 1;			/* the wait was ended by a cancel or a deadline, not by its wake */
+	bool waits_for_io : 1;			/* wait_object is a struct io, which lasts until the task has run */
 	uint8_t no_suspend;			/* depth of NOSUSPEND sections */
 	int8_t budget_operations;
 	int budget_bytes;
@@ -156,13 +157,9 @@ size_t task_count(void);
 void task_each(void (*fn)(const struct task *t, void *context), void *context);
 
 /* Used by the loop and the modules of this layer. */
-/* Asks the processor for what waking and running the task will touch of it. */
-static inline void task_prefetch(const struct task *t)
-{
-	__builtin_prefetch(t);
-	__builtin_prefetch((const char *) t + 64);
-	__builtin_prefetch((const char *) t + 128);
-}
+/* Fetches what the first tasks of the ready queue will touch, before any of them runs. */
+#define TASKS_WARMED 8
+void task_warm_up(const struct list *ready);
 /* Gives the memory of a waiting task's stack back until it is woken, unless something outside may point into it: that
  * is so while it owns a group. */
 void task_sleep(struct task *t);

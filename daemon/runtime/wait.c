@@ -18,7 +18,6 @@ static void wait_end(struct task *t, int value)
 	t->wake_value = value;
 	if (t->state == TASK_WAITING) {
 		t->state = TASK_READY;
-		coro_prefetch(&t->coro);
 		loop_ready(t);
 	} else {
 		t->wake_pending = true;
@@ -83,6 +82,7 @@ int (task_yield)(void)
 
 	t->wait_what = "its turn";
 	t->wait_object = NULL;
+	t->waits_for_io = false;
 	t->state = TASK_READY;
 	loop_ready(t);
 	suspend(t);

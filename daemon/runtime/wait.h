@@ -71,6 +71,7 @@ static inline struct wait_token wait_begin(const char *what, const void *object)
 	t->wait_object = object;
 	t->wake_pending = false;
 	t->interrupted = false;
+	t->waits_for_io = false;
 	return (struct wait_token) { t, t->wait_sequence };
 }
 /* [suspends] Parks until the token is woken; returns the value given by then, -ECANCELED or -ETIMEDOUT.
