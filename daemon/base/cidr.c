@@ -36,14 +36,27 @@ void endpoint_from_sockaddr(const struct sockaddr *from, socklen_t length, struc
 	*ret = e;
 }
 
+/* By hand: it is in the record of each connection, and inet_ntop() takes printf() for it. */
+static void print_ipv4(const struct sockaddr_in *address, char buffer[ENDPOINT_TEXT_BYTES])
+{
+	uint32_t host = ntohl(address->sin_addr.s_addr);
+	char *end = buffer;
+
+	for (int shift = 24; shift >= 0; shift -= 8) {
+		end += text_put_number(end, host >> shift & 0xff, 1);
+		*end++ = shift > 0 ? '.' : ':';
+	}
+	end += text_put_number(end, ntohs(address->sin_port), 1);
+	*end = '\0';
+}
+
 char *endpoint_print(const struct endpoint *e, char buffer[ENDPOINT_TEXT_BYTES])
 {
 	char host[INET6_ADDRSTRLEN] = "", scope[16] = "";
 
 	switch (e->any.sa_family) {
 	case AF_INET:
-		inet_ntop(AF_INET, &e->ipv4.sin_addr, host, sizeof(host));
-		snprintf(buffer, ENDPOINT_TEXT_BYTES, "%s:%u", host, (unsigned) ntohs(e->ipv4.sin_port));
+		print_ipv4(&e->ipv4, buffer);
 		break;
 	case AF_INET6:
 		inet_ntop(AF_INET6, &e->ipv6.sin6_addr, host, sizeof(host));

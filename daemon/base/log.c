@@ -282,6 +282,8 @@ void log_field_bytes(const char *key, const char *value, size_t length)
 
 	if (needs_quotes(value, length))
 		add_quoted(value, length);
+	else if (length <= BODY_BYTES - state.length)
+		add(value, length);		/* nothing in it is to be escaped */
 	else
 		add_escaped(value, length);
 }
