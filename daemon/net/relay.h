@@ -23,10 +23,11 @@ struct relay_end {
 	bool half_closed;			/* one side had finished before */
 };
 
-/* [suspends] Relays until both sides have finished (0; .side finished first) or something fails: -errno of .side;
- * -ETIMEDOUT (idle, or a scope around) waiting for .side; -ECANCELED; -ENOMEM with RELAY_NEITHER. After a failure
- * stream_free() sends a reset to each side that had not ended both ways. *limits is looked at again for each
- * rearm, so a reload takes hold; the waiting times go into the streams' waits; *ret_end says who and when. */
+/* [suspends] Relays until both sides have finished (0; .side finished first) or something fails: -errno of
+ * .side; -ETIMEDOUT (idle, or a scope around) waiting for .side; -ECANCELED; -ENOMEM with RELAY_NEITHER.
+ * After a failure stream_free() sends a reset to each side that had not ended both ways; after success it may
+ * be what sends the last end. *limits is looked at again for each rearm, so a reload takes hold; the waiting
+ * times go into the streams' waits; *ret_end says who and when. */
 #define relay_run(client, upstream, limits, ret_end) AWAIT(relay_run, (client, upstream, limits, ret_end))
 int (relay_run)(struct stream *client, struct stream *upstream, const struct relay_limits *limits,
 		struct relay_end *ret_end) _must_check_;
