@@ -11,8 +11,10 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Tasks, connection, streams and the touched part of a stack: what one idle connection takes, rounded up. */
-#define IDLE_CONNECTION_BYTES (12 * 1024)
+/* What a connection takes, rounded up: asleep, with its task, its streams and the copy of its stack; and awake, with the
+ * touched part of its stack too. */
+#define IDLE_CONNECTION_BYTES (2 * 1024)
+#define BUSY_CONNECTION_BYTES (12 * 1024)
 
 /* -- signals -- */
 
@@ -86,7 +88,7 @@ static void say_serving(const struct server *s)
 	char memory[128];
 	snprintf(memory, sizeof(memory), "%zu MiB idle, at most %zu MiB with all buffers full",
 		 s->slots.limit * IDLE_CONNECTION_BYTES >> 20,
-		 s->slots.limit * (IDLE_CONNECTION_BYTES + BUFFERS_PER_CONNECTION * CHUNK_BYTES) >> 20);
+		 s->slots.limit * (BUSY_CONNECTION_BYTES + BUFFERS_PER_CONNECTION * CHUNK_BYTES) >> 20);
 	log_begin(LOG_LEVEL_NOTICE, "serving");
 	log_field_number("max_connections", (int64_t) s->slots.limit);
 	log_field_text("memory", memory);
