@@ -11,8 +11,8 @@
 #include <stdio.h>
 #include <string.h>
 
-/* What a connection takes, rounded up: asleep, with its task, its streams and the copy of its stack; and awake, with the
- * touched part of its stack too. */
+/* What a connection takes, rounded up: asleep, with its task, its streams and the copy of its stack; and
+ * awake, with the touched part of its stack too. */
 #define IDLE_CONNECTION_BYTES (2 * 1024)
 #define BUSY_CONNECTION_BYTES (12 * 1024)
 
