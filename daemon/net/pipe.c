@@ -70,6 +70,16 @@ static struct pipe *pipe_new(struct pipe_pool *pool)
 	return p;
 }
 
+static size_t lent_at_most(void)
+{
+	return MIN((size_t) PIPES_LENT, fd_limit() / DESCRIPTOR_SHARE / 2);
+}
+
+size_t pipe_pool_fds(void)
+{
+	return 2 * lent_at_most();
+}
+
 struct pipe *pipe_try_get(struct pipe_pool *pool)
 {
 	struct pipe *p = pool->free;
@@ -77,7 +87,7 @@ struct pipe *pipe_try_get(struct pipe_pool *pool)
 	if (p) {
 		pool->free = p->next;
 		pool->kept--;
-	} else if (pool->lent < MIN((size_t) PIPES_LENT, fd_limit() / DESCRIPTOR_SHARE / 2)) {
+	} else if (pool->lent < lent_at_most()) {
 		p = pipe_new(pool);
 	}
 	if (p)

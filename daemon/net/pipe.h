@@ -28,6 +28,10 @@ struct pipe {
 void pipe_pool_join(struct pipe_pool *pool);
 void pipe_pool_leave(struct pipe_pool *pool);
 
+/* How many descriptors all pipes of a pool take at most, for whoever shares them out: it follows the limit of this
+ * process. */
+size_t pipe_pool_fds(void);
+
 /* An empty pipe, now the caller's; NULL when there is none to be had. */
 struct pipe *pipe_try_get(struct pipe_pool *pool) _must_check_;
 /* Gives it back. With bytes in it it is closed, and they are lost. NULL is fine. Returns NULL. */

@@ -93,7 +93,7 @@ static int relay_pump(struct relay *r)
 static bool relay_is_over(const struct relay *r)
 {
 	if (r->error < 0)
-		return !flow_owes(&r->up) && !flow_owes(&r->down);
+		return !flow_owes(&r->up) && !flow_owes(&r->down) && !r->up.starved && !r->down.starved;
 	return r->up.state == FLOW_FINISHED && r->down.state == FLOW_FINISHED;
 }
 

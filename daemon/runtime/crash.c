@@ -38,12 +38,10 @@ static const char *signal_name(int number)
 
 /* -- who -- */
 
-/* The task that runs on this thread, or NULL. */
-static const struct task *running_task(void)
+/* The running task need not be on its own stack: a pump of it is not, nor is what it has called on the main one. */
+static bool is_on_its_stack(void)
 {
-	const struct coro *c = coro_running();
-
-	return c ? container_of(c, struct task, coro) : NULL;
+	return coro_running() && !coro_is_on_main_stack();
 }
 
 struct search {
@@ -81,7 +79,7 @@ static void put_place(struct line *l, const struct task *t)
 	if (t) {
 		line_text(l, " in ");
 		put_task_name(l, t);
-		if (coro_is_on_main_stack())
+		if (!is_on_its_stack())
 			line_text(l, " (on the main stack)");
 	} else if (gettid() == getpid()) {
 		line_text(l, " in the main context");
@@ -109,7 +107,7 @@ static void put_fault(struct line *l, int number, const void *address, const str
 {
 	const struct stack *guarded = stack_of_guard(address);
 
-	if (guarded && t && t->coro.stack == guarded && !coro_is_on_main_stack()) {
+	if (guarded && t && t->coro.stack == guarded && is_on_its_stack()) {
 		line_text(l, "stack overflow");
 		put_place(l, t);
 		line_text(l, " (guard of its ");
@@ -128,7 +126,7 @@ static void put_fault(struct line *l, int number, const void *address, const str
 
 static void report(int number, const siginfo_t *info)
 {
-	const struct task *t = running_task();
+	const struct task *t = task_current();
 	char text[LINE_BYTES];
 	struct line l = LINE_INIT(text, sizeof(text));
 

@@ -363,7 +363,7 @@ int io_park_any(struct io_want *wants, size_t count)
 		r = wait_park(w);
 
 	int left = end(wants, count);
-	return r < 0 ? r : left;
+	return left < 0 ? left : r;
 }
 
 struct io_pump {
@@ -415,7 +415,7 @@ int io_park_any_pumped(struct io_want *wants, size_t count, io_pump_fn *pump, vo
 
 	if (p.listed)
 		p.left = end(wants, count);
-	return r < 0 ? r : p.left;
+	return p.left < 0 ? p.left : r;
 }
 
 int (io_wait_any)(struct io_want *wants, size_t count)
@@ -444,7 +444,7 @@ int io_park(struct io *i, enum io_direction direction)
 		wait_abandon(*waiter);
 	else
 		r = wait_park(*waiter);
-	return delist(i) && r >= 0 ? -EBADF : r;
+	return delist(i) ? -EBADF : r;
 }
 
 int (io_wait)(struct io *i, enum io_direction direction)

@@ -42,8 +42,8 @@ static inline int io_fd(const struct io *i)
 }
 
 /* [suspends] Until the descriptor is ready in that direction (it may turn out not to be: try, and
- * io_drained()). 0, -EBUSY when another task waits in that direction, -EBADF when it was closed meanwhile,
- * -ECANCELED, -ETIMEDOUT. */
+ * io_drained()). 0, -EBUSY when another task waits in that direction, -ECANCELED, -ETIMEDOUT, or -EBADF when it was
+ * closed meanwhile: that outranks the others, because the io, and what it is the first member of, may be gone. */
 #define io_wait(i, direction) AWAIT(io_wait, (i, direction))
 int (io_wait)(struct io *i, enum io_direction direction) _must_check_;
 

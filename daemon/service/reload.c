@@ -178,17 +178,18 @@ static int start_ports(struct plan *plan)
 
 static uint64_t affordable_connections(const struct config *config)
 {
-	uint64_t fds_each = 1;
-	size_t ports = 0;
+	size_t reserved = RESERVED_FDS;
+	bool relays = false;
 
 	for (size_t i = 0; i < config->service_count; i++) {
-		if (config->services[i].upstream)
-			fds_each = 2;
-		ports += config->services[i].listen.count;
+		relays |= config->services[i].upstream != NULL;
+		reserved += config->services[i].listen.count;
 	}
+	if (relays)
+		reserved += pipe_pool_fds();
 
 	size_t limit = MIN(fd_limit(), loop_max_fds());
-	size_t reserved = RESERVED_FDS + ports;
+	uint64_t fds_each = relays ? 2 : 1;
 	uint64_t by_fds = limit > reserved ? (limit - reserved) / fds_each : 1;
 	return MIN(MAX(by_fds, UINT64_C(1)), (uint64_t) stack_limit());
 }

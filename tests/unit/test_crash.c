@@ -62,6 +62,28 @@ static int touch_on_main_stack(void *arg)
 	return 0;
 }
 
+static bool touch_in_pump(struct wait_pump *p)
+{
+	touch(p);
+	return false;
+}
+
+static int wake(void *arg)
+{
+	wait_wake(*(struct wait_token *) arg, 0);
+	return 0;
+}
+
+static int touch_while_parked(void *arg)
+{
+	struct wait_pump pump = { touch_in_pump };
+	struct wait_token w = wait_begin("its pump", arg);
+
+	TASK_GROUP(group, GROUP_ALL);
+	int r = task_spawn(&group, "waker", wake, &w, NULL);
+	return r < 0 ? r : wait_park_pumped(w, &pump);
+}
+
 static int fail_ensure(void *arg)
 {
 	ENSURE(!arg, "this was to be expected");
@@ -183,6 +205,13 @@ static void a_death_on_the_main_stack_names_the_task_it_worked_for(void **state)
 	assert_said("fatal signal SIGSEGV at address 0x1010 in task 3 'caller' (on the main stack)\n");
 }
 
+static void a_death_in_a_pump_names_the_task_whose_place_it_takes(void **state)
+{
+	(void) state;
+	assert_dies("pumped", touch_while_parked, SIGSEGV);
+	assert_said("fatal signal SIGSEGV at address 0x1010 in task 3 'pumped' (on the main stack)\n");
+}
+
 static void an_assertion_that_fails_names_the_task(void **state)
 {
 	(void) state;
@@ -282,6 +311,7 @@ int main(void)
 		cmocka_unit_test(a_stray_access_is_named_with_address_and_task),
 		cmocka_unit_test(a_stray_access_to_another_guard_is_no_overflow),
 		cmocka_unit_test(a_death_on_the_main_stack_names_the_task_it_worked_for),
+		cmocka_unit_test(a_death_in_a_pump_names_the_task_whose_place_it_takes),
 		cmocka_unit_test(an_assertion_that_fails_names_the_task),
 		cmocka_unit_test(a_signal_that_was_sent_kills_too),
 		cmocka_unit_test(a_death_outside_of_tasks_says_so),

@@ -123,6 +123,7 @@ static void a_sixteenth_of_the_descriptors_is_the_most_that_pipes_take(void **un
 {
 	struct pipe *taken[MANY];
 	struct rlimit before;
+	size_t others = harness_count_descriptors();
 
 	(void) unused;
 	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
@@ -134,6 +135,7 @@ static void a_sixteenth_of_the_descriptors_is_the_most_that_pipes_take(void **un
 	taken[lent] = pipe_try_get(&pipes);
 	assert_non_null(taken[lent++]);
 	assert_null(pipe_try_get(&pipes));
+	assert_int_equal(pipe_pool_fds(), harness_count_descriptors() - others);
 	while (lent > 0)
 		pipe_put(taken[--lent]);
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);

@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -542,6 +543,53 @@ static void a_lowered_limit_is_told_once_and_only_to_who_wants_warnings(void **s
 	assert_int_equal(harness_run(more_than_possible, &quiet), 0);
 }
 
+/* -- descriptors -- */
+
+static uint64_t connections_with(const char *type, struct upstream_config *upstream)
+{
+	TASK_GROUP(connections, GROUP_EACH);
+	struct sample sample;
+	struct server s;
+
+	sample_init(&sample);
+	struct service_config *sc = sample_add(&sample, "some", type, 0);
+	if (upstream) {
+		sample.config.upstreams = upstream;
+		sample.config.upstream_count = 1;
+		sc->upstream = upstream->name;
+		sc->upstream_config = upstream;
+	}
+	sample.config.daemon.max_connections = 1000000000;
+	server_begin(&s, &connections);
+	assert_int_equal(server_apply(&s, &sample.config), 0);
+	uint64_t limit = s.slots.limit;
+	server_end(&s);
+	return limit;
+}
+
+static int descriptors_are_shared_out(void *arg)
+{
+	struct server_config at = { .address = loopback(9), .weight = 1 };
+	struct upstream_config upstream = { .name = (char *) "behind", .servers = &at, .server_count = 1 };
+	struct rlimit before;
+
+	(void) arg;
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+	const struct rlimit low = { .rlim_cur = 512, .rlim_max = before.rlim_max };
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &low), 0);
+	uint64_t plain = connections_with("echo", NULL);
+	uint64_t relayed = connections_with("proxy", &upstream);
+	assert_int_equal(relayed, (plain - pipe_pool_fds()) / 2);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+	return 0;
+}
+
+static void a_relayed_connection_takes_two_descriptors_and_pipes_take_theirs(void **state)
+{
+	(void) state;
+	assert_int_equal(harness_run(descriptors_are_shared_out, NULL), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -553,6 +601,7 @@ int main(void)
 		cmocka_unit_test(a_name_to_listen_at_does_not_start_more_threads_than_configured),
 		cmocka_unit_test(a_client_that_floods_chargen_gets_no_more_than_its_turn),
 		cmocka_unit_test(a_lowered_limit_is_told_once_and_only_to_who_wants_warnings),
+		cmocka_unit_test(a_relayed_connection_takes_two_descriptors_and_pipes_take_theirs),
 	};
 
 	log_open(LOG_FORMAT_LOGFMT, LOG_LEVEL_INFO);

@@ -391,6 +391,22 @@ static int upstream_hangs_up_on_a_flood_of_tcp(struct scene *s)
 	return 0;
 }
 
+static int upstream_hangs_up_when_buffers_are_short(struct scene *s)
+{
+	struct chunk *other = NULL;
+
+	chunk_set_limit(1);
+	flood(s->client);
+	say(s->upstream, "too large");
+	s->upstream = stream_free(s->upstream);
+	assert_int_equal(chunk_get(&other), 0);
+	pause_ms(500);
+	other = chunk_put(other);
+	hear(s->client, "too large");
+	hear_a_reset(s->client);
+	return 0;
+}
+
 /* The failing write uses the error up, and what is read next looks like a clean end. */
 static int upstream_hangs_up_in_silence(struct scene *s)
 {
@@ -410,6 +426,13 @@ static void the_last_words_of_a_side_that_takes_no_more_are_passed_on_before_the
 		.expected = -EPIPE,
 		.expected_end = { RELAY_UPSTREAM, true, false },
 		.expected_ms = 100,
+	});
+	play(&(struct play) {
+		.script = upstream_hangs_up_when_buffers_are_short,
+		.small_buffers = true,
+		.expected = -EPIPE,
+		.expected_end = { RELAY_UPSTREAM, true, false },
+		.expected_ms = 600,
 	});
 	play(&(struct play) {
 		.script = upstream_hangs_up_on_a_flood_of_tcp,

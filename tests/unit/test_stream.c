@@ -634,6 +634,36 @@ static int echo_and_close(void *arg)
 	return r;
 }
 
+static int read_and_keep_account(void *arg)
+{
+	struct pair *p = arg;
+	struct stream_waits waits = { 0 };
+	char byte;
+
+	p->near->waits = &waits;
+	return (int) stream_read(p->near, &byte, 1);
+}
+
+static int freed_under_a_reader_that_is_cancelled(void *arg)
+{
+	PAIR(p, pair_of_tcp);
+	struct task_handle reader;
+
+	(void) arg;
+	TASK_GROUP(group, GROUP_EACH);
+	assert_int_equal(task_spawn(&group, "reader", read_and_keep_account, &p, &reader), 0);
+	harness_settle();
+	task_cancel(reader);
+	p.near = stream_free(p.near);
+	return group_wait(&group);
+}
+
+static void a_reader_that_is_cancelled_as_its_stream_goes_does_not_touch_it(void **unused)
+{
+	(void) unused;
+	run(freed_under_a_reader_that_is_cancelled);
+}
+
 static int echo_round(void *arg)
 {
 	_cleanup_(pair_done) struct pair p = { NULL, NULL };
@@ -689,6 +719,7 @@ int main(void)
 		cmocka_unit_test(a_lingering_goodbye_saves_the_last_reply_even_when_cancelled),
 		cmocka_unit_test(a_goodbye_has_bounds_of_time_and_bytes),
 		cmocka_unit_test(a_transport_may_want_the_other_direction),
+		cmocka_unit_test(a_reader_that_is_cancelled_as_its_stream_goes_does_not_touch_it),
 		cmocka_unit_test(nothing_is_left_whatever_happens),
 	};
 
