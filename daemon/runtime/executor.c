@@ -178,6 +178,20 @@ static bool take_back(struct job *job)
 	return true;
 }
 
+/* [suspends] Until the job has ended: 0. -ECANCELED and -ETIMEDOUT only when it was taken back, and freed. */
+static int wait_out(struct job *job)
+{
+	int r = wait_for(job);
+
+	if (r < 0 && take_back(job))
+		return r;
+	while (!job->ended) {
+		job->waiter = wait_begin(job->what, job);
+		(void) wait_park_uninterruptible(job->waiter);
+	}
+	return 0;
+}
+
 static int result_of(struct job *job)
 {
 	int result = job->result;
@@ -193,14 +207,11 @@ int (executor_run)(enum executor_class class, const char *what, executor_fn *fn,
 	if (r < 0)
 		return r;
 
-	r = wait_for(job);
-	if (r < 0 && take_back(job))
-		return r;
-	while (!job->ended) {
-		job->waiter = wait_begin(job->what, job);
-		(void) wait_park_uninterruptible(job->waiter);
-	}
-	return result_of(job);
+	/* Where arg lies, usually. */
+	task_self()->lends_stack = true;
+	r = wait_out(job);
+	task_self()->lends_stack = false;
+	return r < 0 ? r : result_of(job);
 }
 
 int (executor_run_abandonable)(enum executor_class class, const char *what, executor_fn *fn, void *arg,

@@ -234,7 +234,7 @@ void task_set_drowsy(bool on)
 
 void task_sleep(struct task *t)
 {
-	if (t->state == TASK_WAITING && !t->groups)
+	if (t->state == TASK_WAITING && !t->groups && !t->lends_stack)
 		(void) coro_sleep(&t->coro);
 }
 

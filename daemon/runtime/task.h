@@ -52,6 +52,7 @@ struct task {
 	bool wake_pending : 1;			/* woken before it parked */
 	bool shielded : 1;			/* the present wait cannot be ended by a cancel */
 	bool interrupted : 1;			/* the wait was ended by a cancel or a deadline, not by its wake */
+	bool lends_stack : 1;			/* a pool thread may write to it: it must not be put to sleep */
 	bool waits_for_io : 1;			/* wait_object is a struct io, which lasts until the task has run */
 	uint8_t no_suspend;			/* depth of NOSUSPEND sections */
 	int8_t budget_operations;
@@ -161,7 +162,7 @@ void task_each(void (*fn)(const struct task *t, void *context), void *context);
 #define TASKS_WARMED 8
 void task_warm_up(const struct list *ready);
 /* Gives the memory of a waiting task's stack back until it is woken, unless something outside may point into it: that
- * is so while it owns a group. */
+ * is so while it owns a group, or a pool thread borrows from it. */
 void task_sleep(struct task *t);
 /* For tests: from now on tasks sleep as soon as they wait, so that whoever looks into a parked stack is found. */
 void task_set_drowsy(bool on);

@@ -1,6 +1,7 @@
 #include "tests/support/harness.h"
 
 #include "base/fault.h"
+#include "coro/sanitizer.h"
 #include "coro/stack.h"
 #include "tests/support/child.h"
 
@@ -30,6 +31,23 @@ size_t harness_count_descriptors(void)
 void harness_socketpair(int ret_ends[2])
 {
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ret_ends), 0);
+}
+
+static void do_nothing(void *arg)
+{
+	(void) arg;
+}
+
+bool harness_can_sleep(void)
+{
+	struct coro c;
+	const void *sp;
+
+	assert_int_equal(coro_init(&c, do_nothing, NULL), 0);
+	coro_resume(&c);
+	sp = switch_sp(&c.context);
+	coro_done(&c, "probe");
+	return sp && sanitizer_allows_sleep();
 }
 
 int harness_run_with(const struct loop_options *options, task_fn *body, void *arg)
@@ -105,6 +123,19 @@ static int run_on_backend(void *arg)
 	return run->body(run->arg);
 }
 
+/* Twice: with tasks that stay awake, and with drowsy ones. */
+static int run_awake_and_drowsy(task_fn *body, void *arg)
+{
+	int result = harness_run(body, arg);
+
+	if (result < 0)
+		return result;
+	task_set_drowsy(true);
+	result = harness_run(body, arg);
+	task_set_drowsy(false);
+	return result;
+}
+
 int harness_run_each_backend(task_fn *body, void *arg)
 {
 	/* libevent takes the first that no variable EVENT_NO<name> forbids. What was forbidden before stays so. */
@@ -122,7 +153,7 @@ int harness_run_each_backend(task_fn *body, void *arg)
 
 		if (is_forbidden[i])
 			continue;
-		result = harness_run(run_on_backend, &run);
+		result = run_awake_and_drowsy(run_on_backend, &run);
 		if (backends[i].forbids)
 			setenv(backends[i].forbids, "1", 1);
 	}
@@ -153,6 +184,9 @@ static void time_out(struct task *t)
 
 	if (!d)
 		return;
+	/* The scopes lie on its stack. */
+	if (coro_is_asleep(&t->coro))
+		coro_wake(&t->coro);
 	while (d->outer && !d->shields)
 		d = d->outer;
 	d->at_ns = MIN(d->at_ns, time_now_ns());
@@ -216,7 +250,20 @@ static int run_scenario(const struct harness_scenario *s)
 	return result;
 }
 
-uint64_t harness_torture(const struct harness_scenario *s)
+typedef uint64_t torture_fn(const struct harness_scenario *s);
+
+/* First with tasks that stay awake, whose count it returns, then with drowsy ones. */
+static uint64_t torture_awake_and_drowsy(torture_fn *fn, const struct harness_scenario *s)
+{
+	uint64_t count = fn(s);
+
+	task_set_drowsy(true);
+	fn(s);
+	task_set_drowsy(false);
+	return count;
+}
+
+static uint64_t strike_everywhere(const struct harness_scenario *s)
 {
 	uint64_t suspensions;
 
@@ -230,9 +277,14 @@ uint64_t harness_torture(const struct harness_scenario *s)
 	return suspensions;
 }
 
+uint64_t harness_torture(const struct harness_scenario *s)
+{
+	return torture_awake_and_drowsy(strike_everywhere, s);
+}
+
 #ifdef ENABLE_FAULTS
 
-uint64_t harness_torture_faults(const struct harness_scenario *s)
+static uint64_t fail_everywhere(const struct harness_scenario *s)
 {
 	uint64_t points;
 
@@ -248,6 +300,11 @@ uint64_t harness_torture_faults(const struct harness_scenario *s)
 	}
 	fault_plant(0);
 	return points;
+}
+
+uint64_t harness_torture_faults(const struct harness_scenario *s)
+{
+	return torture_awake_and_drowsy(fail_everywhere, s);
 }
 
 #else

@@ -25,21 +25,26 @@ struct harness_scenario {
  * tasks, then four times per suspension. Its task is cancelled while it stops running; cancelled a turn later,
  * when whatever wakes it in the same turn is already on its way; and in both ways its outermost time limit runs
  * out. (The root task always has one; another task is left in peace when it has none.) Returns how many
- * suspensions were counted. With HARNESS_VERBOSE in the environment each blow is told beforehand. */
+ * suspensions were counted. With HARNESS_VERBOSE in the environment each blow is told beforehand.
+ *
+ * All of that is done twice, the second time with drowsy tasks (task_set_drowsy()). */
 uint64_t harness_torture(const struct harness_scenario *s);
 
-/* The same for planted failures: once per fault point passed, with that one failing. Returns how many points were
- * counted: 0 without ENABLE_FAULTS. */
+/* The same for planted failures: once per fault point passed, with that one failing, and twice as above. Returns how
+ * many points were counted: 0 without ENABLE_FAULTS. */
 uint64_t harness_torture_faults(const struct harness_scenario *s);
 
 /* Lets what is ready run, and what that makes ready, a few times over. */
 void harness_settle(void);
 /* In a forked child, runs body(arg) in virtual time; the test fails unless that aborts with these words. */
 void harness_dies(task_fn *body, void *arg, const char *words);
-/* Runs the body in virtual time once with each back end of libevent: with edges (epoll) and without (poll, select).
- * Returns the first failure, or 0. */
+/* Runs the body in virtual time with each back end of libevent: with edges (epoll) and without (poll, select); twice
+ * with each, the second time with drowsy tasks. Returns the first failure, or 0. */
 int harness_run_each_backend(task_fn *body, void *arg);
 
+/* Whether tasks can sleep in this flavour: not with ThreadSanitizer, under Valgrind, or where nothing tells how deep
+ * a stack is. */
+bool harness_can_sleep(void);
 /* How many descriptors the process has open. */
 size_t harness_count_descriptors(void);
 /* A pair of connected, non-blocking stream sockets. */

@@ -253,6 +253,209 @@ static void cancel_outranks_timeout(void **state)
 	assert_int_equal(harness_run(both_at_once, NULL), 0);
 }
 
+/* -- at once: a call that had nothing to look at before is told of what has changed since -- */
+
+static struct {
+	struct wheel_timer timer;
+	struct wait_token token;
+} passing;
+
+static void wake(struct wheel_timer *timer)
+{
+	(void) timer;
+	wait_wake(passing.token, 0);
+}
+
+/* Lets time pass although nothing may be said: neither a cancel nor a limit ends it. */
+static void pass_ms(int64_t ms)
+{
+	wheel_timer_init(&passing.timer, wake);
+	passing.token = wait_begin("time to pass", NULL);
+	loop_set_timer(&passing.timer, time_now_ns() + ms * NS_PER_MS);
+	(void) wait_park_uninterruptible(passing.token);
+}
+
+static int takes_what_is_free(void)
+{
+	struct semaphore s;
+
+	semaphore_init(&s, "free", 1);
+	return semaphore_acquire(&s);
+}
+
+static int passes_an_open_gate(void)
+{
+	struct gate g;
+
+	gate_init(&g, "open");
+	gate_open(&g);
+	return gate_wait(&g);
+}
+
+static int gets_a_buffer(void)
+{
+	struct chunk *c = NULL;
+	int r = chunk_get(&c);
+
+	chunk_put(c);
+	return r;
+}
+
+static int yields(void)
+{
+	return task_yield();
+}
+
+/* Each call of its own would have something to do at once, and each of them says the same. */
+static void assert_all_say(int expected)
+{
+	int (*const calls[])(void) = {
+		wait_enter_with_care, takes_what_is_free, passes_an_open_gate, gets_a_buffer, task_check, yields,
+	};
+
+	assert_int_equal(wait_enter(), expected);
+	for (size_t i = 0; i < ARRAY_LENGTH(calls); i++)
+		assert_int_equal(calls[i](), expected);
+	assert_int_equal(wait_enter(), expected);
+}
+
+static int rearmed_to_earlier(void *arg)
+{
+	(void) arg;
+	DEADLINE(outer, 1000);
+	DEADLINE(inner, FOREVER);
+	assert_all_say(0);
+	deadline_rearm(&inner, 0);
+	assert_all_say(-ETIMEDOUT);
+	assert_true(deadline_passed(&inner));
+	deadline_rearm(&inner, 20);
+	assert_all_say(0);
+	pass_ms(20);
+	assert_all_say(-ETIMEDOUT);
+	deadline_rearm(&inner, FOREVER);
+	assert_all_say(0);
+	deadline_rearm(&outer, 10);
+	assert_all_say(0);
+	pass_ms(9);
+	assert_all_say(0);
+	pass_ms(1);
+	assert_all_say(-ETIMEDOUT);
+	assert_true(deadline_passed(&outer));
+	assert_false(deadline_passed(&inner));
+	return 0;
+}
+
+static void a_limit_brought_forward_is_told_at_once(void **state)
+{
+	(void) state;
+	assert_int_equal(harness_run(rearmed_to_earlier, NULL), 0);
+}
+
+static int passed_behind_a_shield(void *arg)
+{
+	(void) arg;
+	DEADLINE(outer, 50);
+	assert_all_say(0);
+	{
+		SHIELD(goodbye, 1000);
+		assert_all_say(0);
+		pass_ms(100);
+		assert_all_say(0);
+		{
+			DEADLINE(within, 10);
+			pass_ms(10);
+			assert_all_say(-ETIMEDOUT);
+			assert_true(deadline_passed(&within));
+		}
+		assert_all_say(0);
+		assert_false(deadline_passed(&outer));
+	}
+	assert_all_say(-ETIMEDOUT);
+	assert_true(deadline_passed(&outer));
+	return 0;
+}
+
+static void a_limit_that_passed_behind_a_shield_is_told_at_once_after_it(void **state)
+{
+	(void) state;
+	assert_int_equal(harness_run(passed_behind_a_shield, NULL), 0);
+}
+
+static int cancelled_behind_shields(void *arg)
+{
+	(void) arg;
+	assert_all_say(0);
+	{
+		SHIELD(goodbye, 1000);
+		assert_all_say(0);
+		task_cancel(task_handle_self());
+		assert_all_say(0);
+		{
+			SHIELD(another, 500);
+			assert_all_say(0);
+			pass_ms(500);
+			assert_all_say(-ETIMEDOUT);
+		}
+		assert_all_say(0);
+		pass_ms(500);
+		assert_all_say(-ETIMEDOUT);
+		assert_true(deadline_passed(&goodbye));
+	}
+	assert_all_say(-ECANCELED);
+	return 0;
+}
+
+static void a_cancel_behind_a_shield_is_told_at_once_after_it(void **state)
+{
+	(void) state;
+	assert_int_equal(harness_run(cancelled_behind_shields, NULL), 0);
+}
+
+static int scopes_begin_and_end(void *arg)
+{
+	(void) arg;
+	assert_all_say(0);
+	{
+		DEADLINE(outer, 30);
+		assert_all_say(0);
+		{
+			DEADLINE(inner, 10);
+			assert_all_say(0);
+			pass_ms(10);
+			assert_all_say(-ETIMEDOUT);
+			assert_true(deadline_passed(&inner));
+		}
+		assert_all_say(0);
+		{
+			DEADLINE(inner, 1000);
+			assert_all_say(0);
+			pass_ms(20);
+			assert_all_say(-ETIMEDOUT);
+			assert_false(deadline_passed(&inner));
+		}
+		assert_all_say(-ETIMEDOUT);
+		assert_true(deadline_passed(&outer));
+		{
+			SHIELD(goodbye, 10);
+			assert_all_say(0);
+		}
+		assert_all_say(-ETIMEDOUT);
+	}
+	assert_all_say(0);
+	{
+		DEADLINE(nothing, 0);
+		assert_all_say(-ETIMEDOUT);
+	}
+	assert_all_say(0);
+	return 0;
+}
+
+static void a_limit_is_told_as_soon_as_its_scope_begins_and_no_longer_than_it_lasts(void **state)
+{
+	(void) state;
+	assert_int_equal(harness_run(scopes_begin_and_end, NULL), 0);
+}
+
 /* -- misuse -- */
 
 static int endless_shield(void *arg)
@@ -291,6 +494,10 @@ int main(void)
 		cmocka_unit_test(a_shield_hides_cancel_and_outer_limits_within_its_own),
 		cmocka_unit_test(a_cancel_that_comes_inside_a_shield_shows_after_it),
 		cmocka_unit_test(cancel_outranks_timeout),
+		cmocka_unit_test(a_limit_brought_forward_is_told_at_once),
+		cmocka_unit_test(a_limit_that_passed_behind_a_shield_is_told_at_once_after_it),
+		cmocka_unit_test(a_cancel_behind_a_shield_is_told_at_once_after_it),
+		cmocka_unit_test(a_limit_is_told_as_soon_as_its_scope_begins_and_no_longer_than_it_lasts),
 		cmocka_unit_test(misuse_aborts_by_name),
 	};
 

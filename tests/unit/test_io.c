@@ -538,6 +538,147 @@ static void the_confirming_look_is_one_timer_and_ends_by_itself(void **state)
 	assert_int_equal(harness_run_each_backend(looked_at_while_busy, NULL), 0);
 }
 
+/* -- wakes: noted as the poll reports them, given when it is over -- */
+
+static int both_ways_at_once(void *arg)
+{
+	struct watcher gone;
+	struct line l;
+
+	(void) arg;
+	line_open(&l);
+	TASK_GROUP(g, GROUP_EACH);
+	struct io_want want = { .io = l.near, .want = IO_READ | IO_WRITE };
+
+	/* The tokens of waits that are over lie there still, and wake nobody. */
+	drain(l.near);
+	fill(l.near);
+	for (int direction = IO_READ; direction <= IO_WRITE; direction++) {
+		spawn(&g, &gone, l.near, (enum io_direction) direction);
+		harness_settle();
+		task_cancel(gone.handle);
+		harness_settle();
+		assert_int_equal(gone.result, -ECANCELED);
+	}
+	uint64_t wakes = loop_counters()->wakes;
+	empty(l.far);
+	say(l.far, "ping");
+	assert_int_equal(task_yield(), 0);
+	assert_int_equal(loop_counters()->wakes, wakes + 1);
+
+	/* One that waits for both is woken when the first of them is reported. */
+	drain(l.near);
+	fill(l.near);
+	uint64_t switches = task_self()->switches;
+	empty(l.far);
+	say(l.far, "ping");
+	assert_int_equal(io_wait_any(&want, 1), 0);
+	assert_int_equal(task_self()->switches, switches + 1);
+	if (loop_is_edge_triggered())
+		assert_int_equal(want.ready, IO_READ | IO_WRITE);
+	line_close(&l);
+	return 0;
+}
+
+static void a_task_that_is_reported_twice_is_woken_once(void **state)
+{
+	(void) state;
+	assert_int_equal(harness_run_each_backend(both_ways_at_once, NULL), 0);
+}
+
+/* More than a poll can note, each at an end of its own. */
+#define REPORTED 1200
+
+struct end {
+	struct io *io;
+	struct task_handle handle;
+	int heard;
+};
+
+static int listens(void *arg)
+{
+	struct end *e = arg;
+	int r;
+
+	while ((r = io_wait(e->io, IO_READ)) == 0)
+		e->heard += (int) drain(e->io);
+	return r == -ECANCELED ? 0 : r;
+}
+
+static size_t count_ready(const struct end *ends)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < REPORTED; i++)
+		n += ends[i].handle.task->state == TASK_READY;
+	return n;
+}
+
+static int many_in_one_poll(void *arg)
+{
+	static struct end ends[REPORTED];
+	size_t most_ready = 0;
+
+	(void) arg;
+	if (loop_max_fds() < REPORTED + 64)
+		return 0;			/* select(2) has no room for so many */
+	memset(ends, 0, sizeof(ends));
+	TASK_GROUP(g, GROUP_EACH);
+	for (size_t i = 0; i < REPORTED; i += 2) {
+		int fds[2];
+
+		harness_socketpair(fds);
+		for (size_t k = 0; k < 2; k++) {
+			assert_int_equal(io_new(fds[k], &ends[i + k].io), 0);
+			assert_int_equal(task_spawn(&g, "end", listens, &ends[i + k], &ends[i + k].handle), 0);
+		}
+	}
+	for (int i = 0; i < 10; i++)
+		harness_settle();
+	assert_int_equal(count_ready(ends), 0);
+
+	/* The array that libevent polls into grows with what it has seen. */
+	for (int round = 1; round <= 4; round++) {
+		for (size_t i = 0; i < REPORTED; i++)
+			say(io_fd(ends[i].io), "x");
+		for (int i = 0; i < 20; i++) {
+			assert_int_equal(task_yield(), 0);
+			most_ready = MAX(most_ready, count_ready(ends));
+		}
+		for (size_t i = 0; i < REPORTED; i++)
+			assert_int_equal(ends[i].heard, round);
+	}
+	if (loop_is_edge_triggered())
+		assert_int_equal(most_ready, REPORTED);
+	group_cancel(&g);
+	(void) group_wait(&g);
+	for (size_t i = 0; i < REPORTED; i++)
+		io_free(ends[i].io);
+	return 0;
+}
+
+/* Raises the limit of descriptors, and returns what it was. Skips the test where that is forbidden. */
+static struct rlimit allow_descriptors(rlim_t count)
+{
+	struct rlimit before, raised;
+
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+	if (before.rlim_max < count)
+		skip();
+	raised = (struct rlimit) { MAX(before.rlim_cur, count), before.rlim_max };
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &raised), 0);
+	return before;
+}
+
+static void all_that_one_poll_reports_are_woken_in_its_turn(void **state)
+{
+	struct rlimit before = allow_descriptors(REPORTED + 64);
+
+	(void) state;
+	assert_int_equal(harness_run(many_in_one_poll, NULL), 0);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+}
+
 /* -- refusals and torture -- */
 
 static int regular_file(void *arg)
@@ -652,14 +793,9 @@ static int too_high_for_select(void *arg)
 
 static void a_descriptor_that_select_has_no_room_for_is_refused(void **state)
 {
-	struct rlimit before, raised;
+	struct rlimit before = allow_descriptors(MANY_FDS);
 
 	(void) state;
-	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
-	if (before.rlim_max < MANY_FDS)
-		skip();
-	raised = (struct rlimit) { MAX(before.rlim_cur, (rlim_t) MANY_FDS), before.rlim_max };
-	assert_int_equal(setrlimit(RLIMIT_NOFILE, &raised), 0);
 	assert_int_equal(harness_run_each_backend(too_high_for_select, NULL), 0);
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
 }
@@ -689,6 +825,8 @@ int main(void)
 		cmocka_unit_test(a_reset_behind_a_short_read_is_noticed),
 		cmocka_unit_test(a_quiet_descriptor_gets_one_confirming_look),
 		cmocka_unit_test(the_confirming_look_is_one_timer_and_ends_by_itself),
+		cmocka_unit_test(a_task_that_is_reported_twice_is_woken_once),
+		cmocka_unit_test(all_that_one_poll_reports_are_woken_in_its_turn),
 		cmocka_unit_test(what_epoll_refuses_stays_the_callers),
 		cmocka_unit_test(a_descriptor_that_select_has_no_room_for_is_refused),
 		cmocka_unit_test(a_conversation_leaks_nothing_wherever_it_is_broken_off),

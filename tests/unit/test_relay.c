@@ -4,6 +4,7 @@
  */
 #include "base/fault.h"
 #include "base/memory.h"
+#include "coro/coro.h"
 #include "net/fd.h"
 #include "net/pipe.h"
 #include "net/relay.h"
@@ -781,6 +782,126 @@ static void waits_are_charged_to_who_was_waited_for(void **unused)
 	});
 }
 
+/* -- pumped: bytes that come and go in small pieces pass without the relay's task being entered -- */
+
+static int pumped_parks;
+
+static void count_pumped_parks(struct task *t)
+{
+	(void) t;
+	pumped_parks += !coro_running();
+}
+
+/* Says one piece after the other, each after a pause, and lets the last of them be heard. */
+static void converse(struct scene *s, const int64_t *pauses_ms, size_t count)
+{
+	harness_settle();
+	pumped_parks = 0;
+	wait_set_hook(count_pumped_parks);
+	for (size_t i = 0; i < count; i++) {
+		bool from_client = i % 2 == 0;
+
+		pause_ms(pauses_ms[i]);
+		say(from_client ? s->client : s->upstream, "piece");
+		hear(from_client ? s->upstream : s->client, "piece");
+	}
+	wait_set_hook(NULL);
+	assert_int_equal(pumped_parks, count);
+}
+
+static int speaks_now_and_then(struct scene *s)
+{
+	static const int64_t pauses_ms[] = { IDLE_MS - 1, IDLE_MS - 1, IDLE_MS - 1, IDLE_MS - 1, IDLE_MS - 1 };
+
+	converse(s, pauses_ms, ARRAY_LENGTH(pauses_ms));
+	hear_a_reset(s->upstream);
+	return 0;
+}
+
+static void every_pumped_byte_moves_the_idle_time(void **unused)
+{
+	(void) unused;
+	play(&(struct play) {
+		.script = speaks_now_and_then,
+		.expected = -ETIMEDOUT,
+		.expected_end = { RELAY_UPSTREAM, false, false },
+		.expected_ms = 5 * (IDLE_MS - 1) + IDLE_MS,
+	});
+}
+
+static int cancelled_after_pumping(struct scene *s)
+{
+	static const int64_t pauses_ms[] = { 10, 10, 10, 10 };
+
+	converse(s, pauses_ms, ARRAY_LENGTH(pauses_ms));
+	task_cancel(s->relay);
+	hear_a_reset(s->client);
+	hear_a_reset(s->upstream);
+	return 0;
+}
+
+static void cancel_a_pumped_park(struct task *t)
+{
+	if (!coro_running())
+		task_cancel((struct task_handle) { t, t->id });
+}
+
+static int cancelled_while_pumping(struct scene *s)
+{
+	static const int64_t pauses_ms[] = { 10, 10 };
+
+	converse(s, pauses_ms, ARRAY_LENGTH(pauses_ms));
+	wait_set_hook(cancel_a_pumped_park);
+	say(s->client, "last words");
+	hear(s->upstream, "last words");
+	hear_a_reset(s->client);
+	hear_a_reset(s->upstream);
+	wait_set_hook(NULL);
+	return 0;
+}
+
+static void a_cancelled_relay_resets_both_sides_although_it_is_pumped(void **unused)
+{
+	(void) unused;
+	play(&(struct play) {
+		.script = cancelled_after_pumping,
+		.expected = -ECANCELED,
+		.expected_ms = 40,
+	});
+	play(&(struct play) {
+		.script = cancelled_while_pumping,
+		.expected = -ECANCELED,
+		.expected_ms = 20,
+	});
+}
+
+static int waits_while_pumped(struct scene *s)
+{
+	static const int64_t pauses_ms[] = { 100, 250, 30, 7, 1000, 1 };
+
+	converse(s, pauses_ms, ARRAY_LENGTH(pauses_ms));
+	assert_int_equal(s->client_waits.read_ns, (100 + 30 + 1000) * NS_PER_MS);
+	assert_int_equal(s->upstream_waits.read_ns, (250 + 7 + 1) * NS_PER_MS);
+	pause_ms(50);
+	task_cancel(s->relay);
+	pause_ms(1);
+	assert_int_equal(s->client_waits.read_ns + s->upstream_waits.read_ns, (1388 + 50) * NS_PER_MS);
+	assert_int_equal(s->client_waits.write_ns + s->client_waits.other_ns, 0);
+	assert_int_equal(s->upstream_waits.write_ns + s->upstream_waits.other_ns, 0);
+	return 0;
+}
+
+static void waits_are_charged_by_each_pump(void **unused)
+{
+	(void) unused;
+	play(&(struct play) {
+		.script = waits_while_pumped,
+		.unix_sockets = true,
+		.expected = -ECANCELED,
+		.expected_ms = 1388 + 50,
+	});
+}
+
 /* -- many bytes -- */
 
 #define MANY_BYTES (1024 * 1024)
@@ -1193,6 +1314,9 @@ int main(void)
 		cmocka_unit_test(a_relay_short_of_buffers_goes_on_when_there_are_some),
 		cmocka_unit_test(a_relay_with_much_to_do_gives_way_to_others),
 		cmocka_unit_test(waits_are_charged_to_who_was_waited_for),
+		cmocka_unit_test(every_pumped_byte_moves_the_idle_time),
+		cmocka_unit_test(a_cancelled_relay_resets_both_sides_although_it_is_pumped),
+		cmocka_unit_test(waits_are_charged_by_each_pump),
 		cmocka_unit_test(many_bytes_each_way_at_once_arrive_byte_for_byte),
 		cmocka_unit_test(a_slow_reader_of_much_costs_one_pipe_and_stops_the_writer),
 		cmocka_unit_test(a_reset_comes_after_what_is_in_the_pipe),
