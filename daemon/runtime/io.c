@@ -252,11 +252,12 @@ void io_pool_done(void)
 
 /* -- waiting -- */
 
+/* `i` is one that is waited for, because only those last as long as the wait; or NULL. */
 static inline struct wait_token begin_for_io(const char *what, const struct io *i)
 {
 	struct wait_token w = wait_begin(what, i);
 
-	w.task->waits_for_io = true;
+	w.task->waits_for_io = i;
 	return w;
 }
 
@@ -316,6 +317,14 @@ static const char *words_for(const struct io_want *wants, size_t count)
 	}
 }
 
+static const struct io *first_wanted(const struct io_want *wants, size_t count)
+{
+	for (size_t n = 0; n < count; n++)
+		if (wants[n].want)
+			return wants[n].io;
+	return NULL;
+}
+
 /* 0 when the wait has been begun and every wanted descriptor knows of it, -ENOMEM, else what look() says. *ret_any:
  * no wait was begun, because something is ready. */
 static int begin(struct io_want *wants, size_t count, bool *ret_any, struct wait_token *ret_token)
@@ -324,7 +333,7 @@ static int begin(struct io_want *wants, size_t count, bool *ret_any, struct wait
 	if (r < 0 || *ret_any)
 		return r;
 
-	*ret_token = begin_for_io(words_for(wants, count), wants[0].io);
+	*ret_token = begin_for_io(words_for(wants, count), first_wanted(wants, count));
 	for (size_t n = 0; n < count; n++) {
 		if (!wants[n].want)
 			continue;
@@ -347,23 +356,6 @@ static int end(struct io_want *wants, size_t count)
 		closed |= delist(wants[n].io);
 	}
 	return closed ? -EBADF : 0;
-}
-
-int io_park_any(struct io_want *wants, size_t count)
-{
-	bool any = false;
-	struct wait_token w = { 0 };
-	int r = begin(wants, count, &any, &w);
-
-	if (any || !w.task)
-		return r;
-	if (r < 0)
-		wait_abandon(w);
-	else
-		r = wait_park(w);
-
-	int left = end(wants, count);
-	return left < 0 ? left : r;
 }
 
 struct io_pump {
@@ -411,11 +403,16 @@ int io_park_any_pumped(struct io_want *wants, size_t count, io_pump_fn *pump, vo
 	if (r < 0)
 		wait_abandon(w);
 	else
-		r = wait_park_pumped(w, &p.pump);
+		r = wait_park_pumped(w, pump ? &p.pump : NULL);
 
 	if (p.listed)
 		p.left = end(wants, count);
 	return p.left < 0 ? p.left : r;
+}
+
+int io_park_any(struct io_want *wants, size_t count)
+{
+	return io_park_any_pumped(wants, count, NULL, NULL);
 }
 
 int (io_wait_any)(struct io_want *wants, size_t count)

@@ -66,7 +66,7 @@ int io_park_any(struct io_want *wants, size_t count) _must_check_;
 /* Called on the main stack when one of the wants is ready: does what can be done without suspending. True: it has set
  * the wants anew, to go on waiting for. False: the task shall be resumed. See struct wait_pump. */
 typedef bool io_pump_fn(void *arg);
-/* [suspends] io_park_any() that lets `pump` run in the task's place as long as it says so. */
+/* [suspends] io_park_any() that lets `pump` (NULL: none) run in the task's place as long as it says so. */
 int io_park_any_pumped(struct io_want *wants, size_t count, io_pump_fn *pump, void *arg) _must_check_;
 
 /* True while the direction is believed to be ready. */

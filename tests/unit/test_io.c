@@ -398,6 +398,42 @@ static int any_of_them(void *arg)
 	return 0;
 }
 
+static int free_one_and_speak_on_the_other(void *arg)
+{
+	struct line *lines = arg;
+
+	lines[0].near = io_free(lines[0].near);
+	say(lines[1].far, "ping");
+	return 0;
+}
+
+/* What is not wanted may go at any time. */
+static int first_is_not_wanted(void *arg)
+{
+	struct line lines[2];
+
+	(void) arg;
+	line_open(&lines[0]);
+	line_open(&lines[1]);
+	drain(lines[1].near);
+
+	struct io_want wants[] = { { lines[0].near, 0, 0 }, { lines[1].near, IO_READ, 0 } };
+	TASK_GROUP(group, GROUP_ALL);
+	assert_int_equal(task_spawn(&group, "other", free_one_and_speak_on_the_other, lines, NULL), 0);
+	assert_int_equal(io_wait_any(wants, 2), 0);
+	assert_int_equal(wants[1].ready, IO_READ);
+	assert_int_equal(group_wait(&group), 0);
+	line_close(&lines[0]);
+	line_close(&lines[1]);
+	return 0;
+}
+
+static void what_is_not_wanted_may_go_meanwhile(void **state)
+{
+	(void) state;
+	assert_int_equal(harness_run_each_backend(first_is_not_wanted, NULL), 0);
+}
+
 static void one_park_waits_for_any_of_several(void **state)
 {
 	(void) state;
@@ -821,6 +857,7 @@ int main(void)
 		cmocka_unit_test(a_wait_that_ended_badly_loses_no_readiness),
 		cmocka_unit_test(closing_wakes_the_waiters_first),
 		cmocka_unit_test(one_park_waits_for_any_of_several),
+		cmocka_unit_test(what_is_not_wanted_may_go_meanwhile),
 		cmocka_unit_test(closing_one_of_several_ends_the_wait),
 		cmocka_unit_test(a_reset_behind_a_short_read_is_noticed),
 		cmocka_unit_test(a_quiet_descriptor_gets_one_confirming_look),
