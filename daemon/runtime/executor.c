@@ -7,6 +7,7 @@
 #include "runtime/sync.h"
 #include "runtime/workers.h"
 
+#include <sched.h>
 #include <string.h>
 #include <sys/eventfd.h>
 
@@ -16,6 +17,8 @@ static struct {
 	bool configured;
 	bool closed;			/* no job is taken any more */
 	unsigned most_threads;
+	unsigned processors;
+	struct semaphore turn;		/* of the loop, for a job that it runs itself */
 	struct semaphore slots[EXECUTOR_CLASSES];
 	struct workers *workers;	/* from the first job on */
 	struct loop_event event;
@@ -23,8 +26,31 @@ static struct {
 	uint64_t done[EXECUTOR_CLASSES];
 } executor;
 
+static unsigned count_processors(void)
+{
+	cpu_set_t set;
+
+	/* More than fit into the set are more than one. */
+	return sched_getaffinity(0, sizeof(set), &set) < 0 ? 2 : (unsigned) CPU_COUNT(&set);
+}
+
+/* A burst of handshakes may keep all processors busy but one, which is left to the loop. Slow name servers
+ * keep half of the threads. */
+static size_t default_limit(enum executor_class class)
+{
+	switch (class) {
+	case EXECUTOR_CRYPTO:
+		return MIN(MAX(executor.processors, 2u) - 1, executor.most_threads);
+	case EXECUTOR_DNS:
+		return MAX(executor.most_threads / 2, 1u);
+	default:
+		return executor.most_threads;
+	}
+}
+
 void executor_configure(const struct executor_options *options)
 {
+	executor.processors = options->processors ? options->processors : count_processors();
 	if (!executor.workers)
 		executor.most_threads = options->threads ? options->threads : THREADS_DEFAULT;
 
@@ -32,12 +58,14 @@ void executor_configure(const struct executor_options *options)
 		size_t limit = options->limit[i];
 
 		if (limit == 0)
-			limit = i == EXECUTOR_DNS ? MAX(executor.most_threads / 2, 1u) : executor.most_threads;
+			limit = default_limit(i);
 		if (executor.configured)
 			semaphore_resize(&executor.slots[i], limit);
 		else
 			semaphore_init(&executor.slots[i], "executor", limit);
 	}
+	if (!executor.configured)
+		semaphore_init(&executor.turn, "turn of the loop", 1);
 	executor.configured = true;
 }
 
@@ -113,12 +141,16 @@ static int open_workers(void)
 	return 0;
 }
 
-/* [suspends] Until the class has room. */
-static int admit(enum executor_class class)
+static void configure_by_default(void)
 {
 	if (!executor.configured)
 		executor_configure(&(struct executor_options) { 0 });
+}
 
+/* [suspends] Until the class has room. */
+static int admit(enum executor_class class)
+{
+	configure_by_default();
 	int r = (semaphore_acquire)(&executor.slots[class]);
 	if (r < 0)
 		return r;
@@ -200,9 +232,48 @@ static int result_of(struct job *job)
 	return result;
 }
 
+struct here {
+	executor_fn *fn;
+	void *arg;
+	int result;
+};
+
+static void call_here(void *arg)
+{
+	struct here *h = arg;
+
+	h->result = h->fn(h->arg);
+}
+
+/* [suspends] Runs it on the loop's own thread. The turn is handed on when the loop has looked at everybody else. */
+static int run_here(enum executor_class class, executor_fn *fn, void *arg)
+{
+	struct here here = { fn, arg, 0 };
+	int r = (semaphore_acquire)(&executor.turn);
+
+	if (r < 0)
+		return r;
+	r = executor.closed ? -ESHUTDOWN : task_check();
+	if (r < 0) {
+		semaphore_release(&executor.turn);
+		return r;
+	}
+
+	call_on_main_stack(call_here, &here);
+	executor.done[class]++;
+	/* What was done is not undone by a cancel, which shows at the next call. */
+	r = (task_yield)();
+	semaphore_release(&executor.turn);
+	return here.result;
+}
+
 int (executor_run)(enum executor_class class, const char *what, executor_fn *fn, void *arg)
 {
 	struct job *job;
+
+	configure_by_default();
+	if (class == EXECUTOR_CRYPTO && executor.processors == 1)
+		return run_here(class, fn, arg);
 	int r = start(class, what, fn, arg, &job);
 	if (r < 0)
 		return r;

@@ -4,6 +4,10 @@
  * that finds its class full waits, so the pressure reaches the client. Threads are started when first needed
  * and joined when the loop is closed. Results come back through one list and one eventfd. Pool threads have
  * all signals blocked.
+ *
+ * Where there is one processor only, a thread has none of its own to bring to a private-key operation: it
+ * would take turns with the loop, at the price of two switches for each event. There the loop runs crypto
+ * jobs itself, one in each turn, so that everybody else is seen to in between.
  */
 #pragma once
 
@@ -19,8 +23,10 @@ enum executor_class {
 
 struct executor_options {
 	unsigned threads;			/* at most; 0: 4 */
-	/* Jobs of a class running or queued; 0: as many as threads (dns: half of them, at least 1). */
+	/* Jobs of a class running or queued; 0: as many as threads (dns: half of them, at least 1; crypto: no more
+	 * than there are processors besides that of the loop). */
 	unsigned limit[EXECUTOR_CLASSES];
+	unsigned processors;			/* that this process may run on; 0: as the kernel says */
 };
 
 /* Work on a pool thread: no call of the runtime, the net layer or the log is allowed in it (misuse aborts). */
@@ -29,9 +35,9 @@ typedef int executor_fn(void *arg);
 /* Before the first job; later calls change the limits only. Lasts until the loop is closed. */
 void executor_configure(const struct executor_options *options);
 
-/* [suspends] Runs fn(arg) on a pool thread and returns what it returned. While still queued the job can be
- * cancelled: -ECANCELED or -ETIMEDOUT, and fn was never called. Once begun it is waited for, because it
- * borrows arg. -ESHUTDOWN at shutdown, -EAGAIN when no thread can be started. */
+/* [suspends] Runs fn(arg) on a pool thread (or, see above, on the main stack) and returns what it returned.
+ * While still queued the job can be cancelled: -ECANCELED or -ETIMEDOUT, and fn was never called. Once begun
+ * it is waited for, because it borrows arg. -ESHUTDOWN at shutdown, -EAGAIN when no thread can be started. */
 #define executor_run(class, what, fn, arg) AWAIT(executor_run, (class, what, fn, arg))
 int (executor_run)(enum executor_class class, const char *what, executor_fn *fn, void *arg) _must_check_;
 

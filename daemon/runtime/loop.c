@@ -26,6 +26,8 @@
 #define SLICES_PER_TURN 256
 /* How long loop_close() waits for jobs on pool threads. */
 #define EXECUTOR_GRACE_MS 5000
+/* Where a virtual clock begins. */
+#define VIRTUAL_BEGIN_NS NS_PER_S
 
 _Static_assert(sizeof(struct event) <= LOOP_EVENT_BYTES, "LOOP_EVENT_BYTES holds a struct event");
 
@@ -37,6 +39,7 @@ static struct {
 	int64_t timer_at_ms;		/* for when it is set, or FOREVER */
 	struct wheel wheel;
 	struct task_group root;
+	int64_t wall_at_open_s;		/* of a virtual clock */
 	unsigned events;		/* registered descriptors */
 	int outside;			/* jobs in flight that will wake somebody */
 } loop;
@@ -60,6 +63,21 @@ int64_t time_read_ns(void)
 		return loop_clock_ns;
 	clock_gettime(CLOCK_MONOTONIC, &ts);
 	return ts.tv_sec * NS_PER_S + ts.tv_nsec;
+}
+
+static int64_t read_wall_s(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_REALTIME, &ts);
+	return ts.tv_sec;
+}
+
+int64_t time_wall_s(void)
+{
+	if (loop.open && loop.options.virtual_clock)
+		return loop.wall_at_open_s + (loop_clock_ns - VIRTUAL_BEGIN_NS) / NS_PER_S;
+	return read_wall_s();
 }
 
 int64_t loop_timer_ms(int64_t at_ns)
@@ -339,7 +357,8 @@ int loop_open(const struct loop_options *options)
 
 	int features = event_base_get_features(loop.base);
 	loop_hot.edge_triggered = (features & EV_FEATURE_ET) && (features & EV_FEATURE_EARLY_CLOSE);
-	loop_clock_ns = loop.options.virtual_clock ? NS_PER_S : time_read_ns();
+	loop_clock_ns = loop.options.virtual_clock ? VIRTUAL_BEGIN_NS : time_read_ns();
+	loop.wall_at_open_s = read_wall_s();
 	wheel_init(&loop.wheel, time_now_ms());
 	signal(SIGPIPE, SIG_IGN);
 	loop.open = true;

@@ -33,6 +33,9 @@ static inline int64_t time_now_ns(void)
 int64_t time_now_ms(void);
 /* Reads the clock anew: for measurements within a slice. */
 int64_t time_read_ns(void);
+/* Seconds since 1970, for what has a date. Virtual time moves it along from where it was when the loop was
+ * opened. Good without a loop too. */
+int64_t time_wall_s(void);
 /* [suspends] 0 after ms milliseconds; -ECANCELED, -ETIMEDOUT. 0 yields. */
 #define sleep_for(ms) AWAIT(sleep_for, (ms))
 int (sleep_for)(int64_t ms) _must_check_;

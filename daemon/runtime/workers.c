@@ -6,10 +6,14 @@
 #include <pthread.h>
 #include <signal.h>
 #include <sys/eventfd.h>
+#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
 #define THREAD_STACK_BYTES (1024 * 1024)	/* getaddrinfo() and its plug-ins are not frugal */
+/* The loop comes first: a burst of handshakes that keeps all processors busy would cost its clients
+ * milliseconds. Against other services it makes no difference, they have control groups of their own. */
+#define NICENESS 19
 #define LONGEST_JOIN_MS INT64_C(86400000)
 
 struct worker {
@@ -113,6 +117,9 @@ static void *worker_main(void *arg)
 
 	executor_is_pool_thread = true;
 	pthread_setname_np(pthread_self(), "corelay-work");
+	/* On Linux a thread has a niceness of its own. Where it may not be set, as in the unit of systemd,
+	 * the loop just has more competition. */
+	(void) setpriority(PRIO_PROCESS, 0, NICENESS);
 
 	pthread_mutex_lock(&p->lock);
 	while ((job = take_job(self))) {

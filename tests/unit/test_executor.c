@@ -19,6 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 
 #include <cmocka.h>
 
@@ -33,6 +34,7 @@ struct work {
 	pid_t thread;
 	char thread_name[16];
 	bool signals_blocked;
+	int niceness;
 	/* what its task got */
 	enum executor_class class;
 	int outcome;
@@ -74,6 +76,7 @@ static int job(void *arg)
 	w->thread = gettid();
 	prctl(PR_GET_NAME, w->thread_name);
 	w->signals_blocked = all_signals_blocked();
+	w->niceness = getpriority(PRIO_PROCESS, 0);
 	atomic_fetch_add(&w->calls, 1);
 	return w->result;
 }
@@ -179,6 +182,7 @@ static int on_another_thread(void *arg)
 	assert_int_not_equal(w.thread, gettid());
 	assert_string_equal(w.thread_name, "corelay-work");
 	assert_true(w.signals_blocked);
+	assert_int_equal(w.niceness, 19);
 	assert_false(all_signals_blocked());
 	for (int i = 0; i < 10; i++)
 		assert_int_equal(executor_run(EXECUTOR_CPU, "more of it", job, &w), 7);
@@ -191,7 +195,7 @@ static int on_another_thread(void *arg)
 	return 0;
 }
 
-static void jobs_run_on_a_named_thread_with_all_signals_blocked(void **state)
+static void jobs_run_on_a_named_and_nice_thread_with_all_signals_blocked(void **state)
 {
 	(void) state;
 	assert_int_equal(harness_run_each_backend(on_another_thread, NULL), 0);
@@ -255,7 +259,7 @@ static int slow_names(void *arg)
 	struct work dns[3], crypto;
 
 	(void) arg;
-	executor_configure(&(struct executor_options) { .threads = 2 });
+	executor_configure(&(struct executor_options) { .threads = 2, .processors = 2 });
 	TASK_GROUP(g, GROUP_EACH);
 	for (int i = 0; i < 3; i++) {
 		work_init(&dns[i], EXECUTOR_DNS, true);
@@ -280,6 +284,77 @@ static int slow_names(void *arg)
 	assert_int_equal(dns[0].outcome, 7);
 	assert_int_equal(dns[2].outcome, 7);
 	return 0;
+}
+
+/* -- one processor -- */
+
+static unsigned turns;
+
+static int count_turns(void *arg)
+{
+	(void) arg;
+	for (;;) {
+		int r = task_yield();
+		if (r < 0)
+			return r;
+		turns++;
+	}
+}
+
+static int note_turn(void *arg)
+{
+	unsigned *turn = arg;
+
+	assert_int_equal(gettid(), getpid());
+	*turn = turns;
+	return 7;
+}
+
+static int sign(void *arg)
+{
+	return executor_run(EXECUTOR_CRYPTO, "signing", note_turn, arg);
+}
+
+static int one_processor(void *arg)
+{
+	unsigned at[3];
+	struct task_handle ticker, last;
+
+	(void) arg;
+	turns = 0;
+	executor_configure(&(struct executor_options) { .processors = 1 });
+	TASK_GROUP(g, GROUP_EACH);
+	assert_int_equal(task_spawn(&g, "ticker", count_turns, NULL, &ticker), 0);
+	TASK_GROUP(signers, GROUP_EACH);
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(task_spawn(&signers, "signer", sign, &at[i], &last), 0);
+	assert_int_equal(group_wait(&signers), 0);
+	assert_true(at[0] < at[1] && at[1] < at[2]);
+	assert_int_equal(count().done[EXECUTOR_CRYPTO], 3);
+	assert_int_equal(count().threads, 0);
+
+	/* What waits for its turn can be cancelled: it is never called then. */
+	at[2] = 12345;
+	for (int i = 1; i < 3; i++)
+		assert_int_equal(task_spawn(&signers, "signer", sign, &at[i], &last), 0);
+	let_run(1);
+	task_cancel(last);
+	assert_int_equal(group_wait(&signers), 0);
+	assert_int_equal(at[2], 12345);
+
+	/* What may block has a thread all the same. */
+	struct work file;
+	work_init(&file, EXECUTOR_FILE, false);
+	assert_int_equal(executor_run(EXECUTOR_FILE, "reading", job, &file), 7);
+	assert_int_not_equal(file.thread, getpid());
+	task_cancel(ticker);
+	return 0;
+}
+
+static void with_one_processor_the_loop_runs_crypto_jobs_one_in_each_turn(void **state)
+{
+	(void) state;
+	assert_int_equal(harness_run(one_processor, NULL), 0);
 }
 
 static void a_full_class_makes_tasks_wait_and_no_other_class(void **state)
@@ -822,10 +897,11 @@ static void a_crowd_of_jobs_under_cancels_is_all_accounted_for(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(jobs_run_on_a_named_thread_with_all_signals_blocked),
+		cmocka_unit_test(jobs_run_on_a_named_and_nice_thread_with_all_signals_blocked),
 		cmocka_unit_test(threads_are_started_when_needed_up_to_their_number),
 		cmocka_unit_test(virtual_time_waits_for_a_job),
 		cmocka_unit_test(a_full_class_makes_tasks_wait_and_no_other_class),
+		cmocka_unit_test(with_one_processor_the_loop_runs_crypto_jobs_one_in_each_turn),
 		cmocka_unit_test(a_limit_can_be_raised_while_tasks_wait_for_it),
 		cmocka_unit_test(a_queued_job_is_cancelled_and_a_begun_one_is_waited_for),
 		cmocka_unit_test(a_result_that_came_before_the_cancel_was_noticed_is_not_lost),

@@ -950,7 +950,8 @@ static int full_class(void *arg)
 	(void) arg;
 	executor_counters(&c);
 	assert_int_equal(c.threads, 0);		/* nothing offloaded, no thread */
-	executor_configure(&(struct executor_options) { .threads = 2, .limit = { [EXECUTOR_DNS] = 1 } });
+	executor_configure(
+		&(struct executor_options) { .threads = 2, .processors = 2, .limit = { [EXECUTOR_DNS] = 1 } });
 	TASK_GROUP(g, GROUP_EACH);
 	spawn_slow(&g, &dns[0], EXECUTOR_DNS);
 	spawn_slow(&g, &dns[1], EXECUTOR_DNS);
