@@ -24,12 +24,12 @@ int64_t clock_now_ns(void)
 
 void client_close(struct swarm *s, struct client *c)
 {
-	close(c->fd);
-	if (c->state == CLIENT_CONNECTING)
-		s->connecting--;
-	else
+	if (c->state == CLIENT_OPEN)
 		s->open--;
-	c->fd = -1;
+	else
+		s->connecting--;
+	s->cut_off += c->channel.cut_off;
+	channel_close(&c->channel);
 	c->state = CLIENT_CLOSED;
 	s->closed[s->closed_count++] = c;
 }
@@ -38,7 +38,7 @@ void client_abort(struct swarm *s, struct client *c)
 {
 	const struct linger at_once = {.l_onoff = 1, .l_linger = 0};
 
-	setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
+	setsockopt(c->channel.fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
 	client_close(s, c);
 }
 
@@ -53,9 +53,9 @@ void client_fail(struct swarm *s, struct client *c, const char *what, int error)
 {
 	if (client_may_complain(s))
 		fprintf(stderr, "swarm: connection %" PRIu64 ": %s%s%s (%" PRIu64 " bytes sent, %" PRIu64 " back)\n",
-			c->number, what, error < 0 ? ": " : "", error < 0 ? strerror(-error) : "", c->sent_bytes,
-			c->received_bytes);
-	if (c->fd >= 0)
+			c->number, what, error < 0 ? ": " : "", error < 0 ? channel_failure(error) : "",
+			c->sent_bytes, c->received_bytes);
+	if (c->state != CLIENT_CLOSED)
 		client_close(s, c);
 }
 
@@ -77,16 +77,26 @@ static void client_rearm(struct swarm *s, struct client *c)
 {
 	struct epoll_event event = {.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, .data.ptr = c};
 
-	epoll_ctl(s->epoll_fd, EPOLL_CTL_MOD, c->fd, &event);
+	epoll_ctl(s->epoll_fd, EPOLL_CTL_MOD, c->channel.fd, &event);
 }
 
+static bool client_wants_to_send(const struct client *c)
+{
+	return c->sent_bytes < c->send_limit_bytes || (c->finishing && !c->finished);
+}
+
+/* The end of TLS waits until all is back: for many a server it ends both ways, as it did before TLS 1.3. */
 static void client_finish_if_due(struct swarm *s, struct client *c)
 {
-	if (!c->finishing || c->finished || c->sent_bytes < c->send_limit_bytes)
+	if (!c->finishing || c->finished || c->sent_bytes < c->send_limit_bytes ||
+	    (s->tls.context && c->received_bytes < c->sent_bytes))
+		return;
+	int r = channel_finish(&c->channel);
+	if (r == -EAGAIN)
 		return;
 	c->finished = true;
-	if (shutdown(c->fd, SHUT_WR) < 0)
-		client_fail(s, c, "finishing", -errno);
+	if (r < 0)
+		client_fail(s, c, "finishing", r);
 }
 
 static void client_send(struct swarm *s, struct client *c)
@@ -100,11 +110,11 @@ static void client_send(struct swarm *s, struct client *c)
 			return;
 		}
 		run = MIN(run, c->send_limit_bytes - c->sent_bytes);
-		ssize_t n = send(c->fd, bytes, run, MSG_NOSIGNAL);
-		if (n < 0 && errno == EAGAIN)
+		ssize_t n = channel_send(&c->channel, bytes, run);
+		if (n == -EAGAIN)
 			return;
 		if (n < 0) {
-			client_fail(s, c, "sending", -errno);
+			client_fail(s, c, "sending", (int) n);
 			return;
 		}
 		c->sent_bytes += (size_t) n;
@@ -124,6 +134,12 @@ void client_finish(struct swarm *s, struct client *c)
 	client_finish_if_due(s, c);
 }
 
+void client_stop(struct swarm *s, struct client *c)
+{
+	c->send_limit_bytes = c->sent_bytes + c->channel.held_bytes;
+	client_finish(s, c);
+}
+
 /* Takes what was read. False when the client was closed over it. */
 static bool client_take(struct swarm *s, struct client *c, size_t n)
 {
@@ -141,6 +157,8 @@ static bool client_take(struct swarm *s, struct client *c, size_t n)
 	s->received_bytes += n;
 	s->progress_ns = s->now_ns;
 	s->options->mode->received(s, c);
+	if (c->state == CLIENT_OPEN)
+		client_finish_if_due(s, c);
 	return c->state == CLIENT_OPEN;
 }
 
@@ -157,13 +175,13 @@ static void client_ended(struct swarm *s, struct client *c)
 /* A read that does not fill the buffer has emptied the socket, unless the end is known to be behind it. */
 static void client_receive(struct swarm *s, struct client *c, bool end_follows)
 {
-	for (unsigned i = 0; i < TRANSFERS_AT_ONCE; i++) {
-		ssize_t n = recv(c->fd, s->buffer, sizeof(s->buffer), 0);
+	for (unsigned i = 0; i < TRANSFERS_AT_ONCE || channel_has_read_ahead(&c->channel); i++) {
+		ssize_t n = channel_receive(&c->channel, s->buffer, sizeof(s->buffer));
 
-		if (n < 0 && errno == EAGAIN)
+		if (n == -EAGAIN)
 			return;
 		if (n < 0) {
-			client_fail(s, c, "receiving", -errno);
+			client_fail(s, c, "receiving", (int) n);
 			return;
 		}
 		if (n == 0) {
@@ -172,19 +190,37 @@ static void client_receive(struct swarm *s, struct client *c, bool end_follows)
 		}
 		if (!client_take(s, c, (size_t) n))
 			return;
-		if ((size_t) n < sizeof(s->buffer) && !end_follows)
+		if (!channel_may_have_more(&c->channel, (size_t) n, sizeof(s->buffer)) && !end_follows)
 			return;
 	}
 	client_rearm(s, c);
 }
 
-static void client_connected(struct swarm *s, struct client *c)
+/* Goes on with the handshake of TLS, which without TLS is done at once. */
+static void client_shake_hands(struct swarm *s, struct client *c)
 {
+	int r = channel_handshake(&c->channel);
+	if (r == -EAGAIN)
+		return;
+	if (r < 0) {
+		client_fail(s, c, "the handshake", r);
+		return;
+	}
+	if (channel_lost_session(&c->channel)) {
+		client_fail(s, c, "the server did not resume the session", 0);
+		return;
+	}
 	c->state = CLIENT_OPEN;
 	s->connecting--;
 	s->open++;
 	s->progress_ns = s->now_ns;
 	s->options->mode->connected(s, c);
+}
+
+static void client_connected(struct swarm *s, struct client *c)
+{
+	c->state = CLIENT_SHAKING_HANDS;
+	client_shake_hands(s, c);
 }
 
 static void client_event(struct swarm *s, struct client *c, uint32_t events)
@@ -195,14 +231,15 @@ static void client_event(struct swarm *s, struct client *c, uint32_t events)
 
 		if (!(events & (EPOLLOUT | EPOLLERR | EPOLLHUP)))
 			return;
-		getsockopt(c->fd, SOL_SOCKET, SO_ERROR, &error, &length);
+		getsockopt(c->channel.fd, SOL_SOCKET, SO_ERROR, &error, &length);
 		if (error) {
 			client_fail(s, c, "connecting", -error);
 			return;
 		}
 		client_connected(s, c);
-	}
-	if (c->state == CLIENT_OPEN && events & EPOLLOUT && c->sent_bytes < c->send_limit_bytes)
+	} else if (c->state == CLIENT_SHAKING_HANDS)
+		client_shake_hands(s, c);
+	if (c->state == CLIENT_OPEN && events & EPOLLOUT && client_wants_to_send(c))
 		client_send(s, c);
 	if (c->state == CLIENT_OPEN && events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR))
 		client_receive(s, c, events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR));
@@ -215,7 +252,7 @@ static bool swarm_open(struct swarm *s)
 	struct epoll_event event = {.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, .data.ptr = c};
 	bool connected;
 
-	*c = (struct client){.fd = -1, .number = s->opened, .started_ns = s->now_ns};
+	*c = (struct client){.number = s->opened, .started_ns = s->now_ns};
 	int fd = target_connect(&s->target, c->number, &connected);
 	s->backlog_full = fd == -EAGAIN;
 	if (s->backlog_full)
@@ -228,10 +265,12 @@ static bool swarm_open(struct swarm *s)
 	}
 	s->closed_count--;
 	s->connecting++;
-	c->fd = fd;
 	c->state = CLIENT_CONNECTING;
-	if (epoll_ctl(s->epoll_fd, EPOLL_CTL_ADD, fd, &event) < 0) {
-		client_fail(s, c, "watching", -errno);
+	int r = channel_open(&c->channel, &s->tls, fd);
+	if (r == 0 && epoll_ctl(s->epoll_fd, EPOLL_CTL_ADD, fd, &event) < 0)
+		r = -errno;
+	if (r < 0) {
+		client_fail(s, c, "watching", r);
 		return true;
 	}
 	if (connected)
@@ -249,7 +288,7 @@ static void swarm_open_more(struct swarm *s)
 /* Nothing came for too long: names what each connection waits for, and gives up. */
 static void swarm_give_up(struct swarm *s)
 {
-	uint64_t connecting = 0, for_bytes = 0, for_end = 0;
+	uint64_t connecting = 0, shaking_hands = 0, for_bytes = 0, for_end = 0;
 
 	SWARM_EACH(c, s)
 	{
@@ -257,6 +296,8 @@ static void swarm_give_up(struct swarm *s)
 			continue;
 		if (c->state == CLIENT_CONNECTING)
 			connecting++;
+		else if (c->state == CLIENT_SHAKING_HANDS)
+			shaking_hands++;
 		else if (c->finished && c->received_bytes == c->sent_bytes)
 			for_end++;
 		else
@@ -266,8 +307,9 @@ static void swarm_give_up(struct swarm *s)
 	}
 	fprintf(stderr,
 		"swarm: nothing came for %.0f s: %" PRIu64 " connections wait to be connected, %" PRIu64
-		" for bytes, %" PRIu64 " for the end, %" PRIu64 " were not opened\n",
-		(double) s->options->patience_ns / (double) NS_PER_S, connecting, for_bytes, for_end, s->to_open);
+		" for the handshake, %" PRIu64 " for bytes, %" PRIu64 " for the end, %" PRIu64 " were not opened\n",
+		(double) s->options->patience_ns / (double) NS_PER_S, connecting, shaking_hands, for_bytes, for_end,
+		s->to_open);
 	s->failed += s->to_open;
 }
 
@@ -282,10 +324,7 @@ static int swarm_prepare(struct swarm *s, const struct options *o)
 	if (!s->clients || !s->closed)
 		return -ENOMEM;
 	SWARM_EACH(c, s)
-	{
-		c->fd = -1;
-		s->closed[s->closed_count++] = c;
-	}
+	s->closed[s->closed_count++] = c;
 	swarm_watch_server(s, &s->server_at_start);
 	s->now_ns = s->progress_ns = clock_now_ns();
 	return o->mode->prepare(s);
@@ -321,8 +360,9 @@ int swarm_run(struct swarm *s, const struct options *o)
 void swarm_done(struct swarm *s)
 {
 	SWARM_EACH(c, s)
-	if (c->fd >= 0)
-		close(c->fd);
+	if (c->state != CLIENT_CLOSED)
+		channel_close(&c->channel);
+	tls_close(&s->tls);
 	if (s->epoll_fd >= 0)
 		close(s->epoll_fd);
 	free(s->asked_ns);

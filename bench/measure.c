@@ -58,6 +58,8 @@ void swarm_report(struct swarm *s, struct report *r, const char *unit)
 	report_count(r, "opened", s->opened, "connections");
 	report_count(r, "failed", s->failed, "connections");
 	report_count(r, "mismatched", s->mismatched, "of these");
+	if (s->tls.context)
+		report_count(r, "cut_off", s->cut_off, "connections ended without a close_notify");
 }
 
 void swarm_report_memory(struct swarm *s, struct report *r)

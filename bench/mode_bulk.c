@@ -48,12 +48,8 @@ static bool bulk_turn(struct swarm *s)
 		s->phase = BULK_FINISHING;
 		swarm_measure_end(s);
 		SWARM_EACH(c, s)
-		{
-			if (c->state != CLIENT_OPEN)
-				continue;
-			c->send_limit_bytes = c->sent_bytes;
-			client_finish(s, c);
-		}
+		if (c->state == CLIENT_OPEN)
+			client_stop(s, c);
 	}
 	if (s->open || s->phase == BULK_OPENING)
 		return true;

@@ -12,7 +12,7 @@
 
 #define SPARE_FDS 16 /* standard streams, epoll, what proc(5) is read with */
 
-static const struct mode *const modes[] = {&mode_echo, &mode_bulk, &mode_churn, &mode_idle};
+static const struct mode *const modes[] = {&mode_echo, &mode_bulk, &mode_churn, &mode_handshake, &mode_idle};
 
 static void usage(FILE *to)
 {
@@ -26,10 +26,14 @@ static void usage(FILE *to)
 	      "  --seconds S            how long to measure (3)\n"
 	      "  --warm-up S            echo: before that (0.5)\n"
 	      "  --pipeline K           echo: messages under way on each connection (1)\n"
-	      "  --count N              echo: messages on each connection; churn: connections in all; instead of "
-	      "--seconds\n"
+	      "  --count N              echo: messages on each connection; churn, handshake: connections in all; "
+	      "instead of --seconds\n"
 	      "  --close half|now|reset churn: how a connection ends (half: finish, wait for the server's end)\n"
 	      "  --until-line           idle: hold until a line or the end of standard input\n"
+	      "  --tls FILE             through TLS, with servers whose certificate is in the file, or signed by "
+	      "one\n"
+	      "  --tls-version 1.2|1.3  and no other (1.3)\n"
+	      "  --resume               handshake: all connections but the first go on with a session\n"
 	      "  --cpu-of PID           report what that server used for each unit of work\n"
 	      "  --patience S           give up when nothing comes for so long (10)\n"
 	      "  --json, --keys         results as one JSON object, or as key=value lines\n"
@@ -96,6 +100,15 @@ static enum churn_close parse_close(const char *text)
 	die_usage("--close takes half, now or reset, not '%s'", text);
 }
 
+static int parse_tls_version(const char *text)
+{
+	if (strcmp(text, "1.2") == 0)
+		return TLS1_2_VERSION;
+	if (strcmp(text, "1.3") == 0)
+		return TLS1_3_VERSION;
+	die_usage("--tls-version takes 1.2 or 1.3, not '%s'", text);
+}
+
 static const struct option names[] = {
 	{"to", required_argument, NULL, 't'},
 	{"connections", required_argument, NULL, 'c'},
@@ -106,6 +119,9 @@ static const struct option names[] = {
 	{"count", required_argument, NULL, 'n'},
 	{"close", required_argument, NULL, 'e'},
 	{"until-line", no_argument, NULL, 'l'},
+	{"tls", required_argument, NULL, 'T'},
+	{"tls-version", required_argument, NULL, 'V'},
+	{"resume", no_argument, NULL, 'r'},
 	{"cpu-of", required_argument, NULL, 'u'},
 	{"patience", required_argument, NULL, 'P'},
 	{"json", no_argument, NULL, 'j'},
@@ -150,6 +166,15 @@ static void options_read(struct options *o, int argc, char **argv)
 		case 'l':
 			o->until_line = true;
 			break;
+		case 'T':
+			o->tls = optarg;
+			break;
+		case 'V':
+			o->tls_version = parse_tls_version(optarg);
+			break;
+		case 'r':
+			o->resume = true;
+			break;
 		case 'u':
 			o->server = (pid_t) parse_count(option, optarg, 1, INT32_MAX);
 			break;
@@ -186,6 +211,10 @@ static void options_check(struct options *o, int left, char **argv)
 		die_usage("--to ADDRESS is missing");
 	if (!o->size_bytes && o->mode != &mode_churn)
 		die_usage("--size 0 makes sense for churn only");
+	if (!o->tls && o->mode == &mode_handshake)
+		die_usage("--tls FILE is missing");
+	if (o->resume && o->mode != &mode_handshake)
+		die_usage("--resume is for handshake only");
 	if (o->server && process_use(o->server, &use) < 0)
 		die_usage("there is no process %d", (int) o->server);
 }
@@ -214,6 +243,7 @@ int main(int argc, char **argv)
 		.duration_ns = 3 * NS_PER_S,
 		.warm_up_ns = NS_PER_S / 2,
 		.patience_ns = 10 * NS_PER_S,
+		.tls_version = TLS1_3_VERSION,
 	};
 	const char *error;
 	struct report report;
@@ -230,6 +260,8 @@ int main(int argc, char **argv)
 	s->to_open = o.connections;
 	if (target_parse(o.to, &s->target, &error) < 0)
 		die_usage("--to %s: %s", o.to, error);
+	if (o.tls && tls_open(&s->tls, o.tls, o.tls_version, o.resume, &error) < 0)
+		die_usage("--tls %s: %s", o.tls, error);
 
 	int r = swarm_run(s, &o);
 	if (r < 0) {

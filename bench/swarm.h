@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include "channel.h"
 #include "histogram.h"
 #include "payload.h"
 #include "process.h"
@@ -19,14 +20,14 @@ struct client;
 struct mode {
 	const char *name, *what;
 	int (*prepare)(struct swarm *s); /* before the first connection; 0 or -errno */
-	void (*connected)(struct swarm *s, struct client *c);
+	void (*connected)(struct swarm *s, struct client *c); /* with TLS: the handshake is done */
 	void (*received)(struct swarm *s, struct client *c); /* more bytes came, and they were right */
 	void (*ended)(struct swarm *s, struct client *c);    /* both sides have finished, and all bytes are back */
 	bool (*turn)(struct swarm *s);                       /* once per look at the sockets; false: all done */
 	void (*report)(struct swarm *s, struct report *r);
 };
 
-extern const struct mode mode_echo, mode_bulk, mode_churn, mode_idle;
+extern const struct mode mode_echo, mode_bulk, mode_churn, mode_handshake, mode_idle;
 
 enum churn_close { CHURN_CLOSE_HALF, CHURN_CLOSE_NOW, CHURN_CLOSE_RESET };
 
@@ -41,14 +42,17 @@ struct options {
 	int64_t duration_ns, warm_up_ns, patience_ns;
 	enum churn_close close;
 	bool until_line; /* idle: hold until standard input has a line or ends */
+	const char *tls; /* the file of certificates that are trusted; NULL: no TLS */
+	int tls_version; /* OpenSSL's number of it */
+	bool resume;	 /* handshake: go on with the newest session */
 	pid_t server;    /* 0: not watched */
 	enum report_form form;
 };
 
-enum client_state { CLIENT_CLOSED, CLIENT_CONNECTING, CLIENT_OPEN };
+enum client_state { CLIENT_CLOSED, CLIENT_CONNECTING, CLIENT_SHAKING_HANDS, CLIENT_OPEN };
 
 struct client {
-	int fd;
+	struct channel channel;
 	enum client_state state;
 	bool finishing; /* sends its end once everything that it may send is out */
 	bool finished;
@@ -61,6 +65,7 @@ struct client {
 struct swarm {
 	const struct options *options;
 	struct target target;
+	struct tls tls;
 	struct payload payload;
 	struct histogram histogram;
 	int epoll_fd;
@@ -69,13 +74,13 @@ struct swarm {
 	struct client **closed; /* the slots that may be opened */
 	size_t closed_count;
 	uint64_t to_open; /* how many connections are still to be opened */
-	uint64_t opened, connecting, open;
+	uint64_t opened, connecting, open; /* connecting: up to the end of the handshake of TLS */
 	bool backlog_full;
 
 	int64_t now_ns;      /* once per turn */
 	int64_t progress_ns; /* when a connection or a byte last came */
 	uint64_t received_bytes;
-	uint64_t failed, mismatched;
+	uint64_t failed, mismatched, cut_off;
 
 	/* the modes' own */
 	unsigned phase;
@@ -112,6 +117,8 @@ void swarm_report_memory(struct swarm *s, struct report *r);
 void client_send_until(struct swarm *s, struct client *c, uint64_t position);
 /* Sends the end after the last byte that may be sent. */
 void client_finish(struct swarm *s, struct client *c);
+/* Sends nothing but what is encrypted already, and the end. */
+void client_stop(struct swarm *s, struct client *c);
 void client_close(struct swarm *s, struct client *c);
 /* Closes with a reset. */
 void client_abort(struct swarm *s, struct client *c);

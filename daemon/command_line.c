@@ -9,9 +9,11 @@
 #include <string.h>
 
 #define UPSTREAM_NAME "to"	/* of the upstream that --to makes */
+#define TLS_NAME "self-signed"	/* of the tls section that --self-signed makes */
 
 enum option_name {
-	NAME_CONFIG, NAME_CHECK, NAME_DUMP, NAME_SET, NAME_LOG_LEVEL, NAME_VERSION, NAME_HELP, NAME_TO, NAMES
+	NAME_CONFIG, NAME_CHECK, NAME_DUMP, NAME_SET, NAME_LOG_LEVEL, NAME_VERSION, NAME_HELP, NAME_TO,
+	NAME_SELF_SIGNED, NAMES
 };
 
 static const struct {
@@ -27,6 +29,7 @@ static const struct {
 	[NAME_VERSION] = { 'V', "--version", NULL },
 	[NAME_HELP] = { 'h', "--help", NULL },
 	[NAME_TO] = { '\0', "--to", "ADDRESS" },
+	[NAME_SELF_SIGNED] = { '\0', "--self-signed", NULL },
 };
 
 struct parser {
@@ -37,6 +40,7 @@ struct parser {
 	const struct config_service_type *type;	/* what is served without a file */
 	bool behind_to;			/* words are servers, no longer addresses to listen on */
 	bool only_words;		/* behind `--` */
+	bool self_signed;
 	size_t listen_count, server_count;
 	struct command_line result;
 };
@@ -200,6 +204,9 @@ static int take_option(struct parser *p, enum option_name name, const char *valu
 		return take_log_level(p, value);
 	case NAME_TO:
 		return take_server(p, value);
+	case NAME_SELF_SIGNED:
+		p->self_signed = true;
+		return 0;
 	case NAME_VERSION:
 	case NAME_HELP:		/* were seen before */
 	case NAMES:
@@ -312,8 +319,19 @@ static bool asks_for(char *const *arguments, enum option_name name)
 	return false;
 }
 
+/* The option may stand before the word that says what is served, so it is taken at the end. */
+static int add_self_signed(struct parser *p)
+{
+	int r = add_setting(p, "tls.%s.self_signed=yes", TLS_NAME);
+
+	return r < 0 ? r : add_setting(p, "service.%s.tls=%s", p->type->name, TLS_NAME);
+}
+
 static int check_words(struct parser *p)
 {
+	if (!p->type && p->self_signed)
+		return refuse(p, "--self-signed is for what is served without a file: corelayd http :8443 "
+			      "--self-signed; in a file it is 'self_signed = yes' in a section [tls NAME]");
 	if (!p->type)
 		return 0;
 	if (p->result.file_was_named)
@@ -324,7 +342,7 @@ static int check_words(struct parser *p)
 	if (p->type->needs_upstream && p->server_count == 0)
 		return refuse(p, "the server is missing: corelayd %s ADDRESS --to HOST:PORT", p->type->name);
 	p->result.file = NULL;
-	return 0;
+	return p->self_signed ? add_self_signed(p) : 0;
 }
 
 int command_line_parse(int argc, char *const *argv, const struct config_service_type *types, size_t type_count,
@@ -362,7 +380,7 @@ void command_line_print_help(FILE *to)
 	fputs("Usage: corelayd [--config FILE]\n"
 	      "       corelayd echo|discard|daytime|time|chargen|http ADDRESS...\n"
 	      "       corelayd proxy ADDRESS... --to ADDRESS...\n"
-	      "A TCP echo server and proxy. It stays in the foreground.\n"
+	      "A TCP echo server and proxy, in the foreground. See corelayd(8), corelay.ini(5).\n"
 	      "\n"
 	      "  corelayd echo :7007                      returns what it is sent\n"
 	      "  corelayd http 127.0.0.1:8080             answers HTTP requests\n"
@@ -377,10 +395,10 @@ void command_line_print_help(FILE *to)
 	      "                       or service.NAME.idle_timeout=5s (repeatable)\n"
 	      "  -l, --log-level LEVEL  alert, error, warning, notice, info or debug\n"
 	      "      --to ADDRESS...  the servers that a proxy relays to\n"
+	      "      --self-signed    speak TLS, with a certificate made at start\n"
 	      "  -V, --version        print the version\n"
 	      "  -h, --help           print this\n"
 	      "\n"
 	      "ADDRESS is HOST:PORT, :PORT (all), [IPV6]:PORT, unix:PATH or unix:@NAME.\n"
-	      "Signals: TERM and INT drain and stop, twice at once; HUP reloads the file.\n"
-	      "See corelayd(8) and corelay.ini(5).\n", to);
+	      "Signals: TERM and INT drain and stop, twice at once; HUP reloads the file.\n", to);
 }

@@ -5,9 +5,12 @@
 #include "command_line.h"
 #include "config/config.h"
 #include "net/listener.h"
+#include "net/tls.h"
 #include "runtime/crash.h"
 #include "runtime/executor.h"
 #include "runtime/loop.h"
+#include "runtime/wait.h"
+#include "service/profile.h"
 #include "service/server.h"
 
 #include <fcntl.h>
@@ -89,6 +92,15 @@ static int cannot_start(int error)
 	return EX_OSERR;
 }
 
+#ifdef ENABLE_FAULTS
+/* Builds for tests look at every switch for what one connection could leave behind for another. */
+static void check_switch(struct task *t)
+{
+	(void) t;
+	tls_check_error_queue();
+}
+#endif
+
 static int serve(const struct config_source *source, struct config *config)
 {
 	struct server_options options = {
@@ -106,6 +118,9 @@ static int serve(const struct config_source *source, struct config *config)
 		r = loop_open(&loop);
 	if (r < 0)
 		return cannot_start(r);
+#ifdef ENABLE_FAULTS
+	wait_set_hook(check_switch);
+#endif
 
 	r = loop_run("server", server_run, &options);
 	(void) executor_shutdown(EXECUTOR_GRACE_MS, report_left_behind);
@@ -120,6 +135,19 @@ static int serve(const struct config_source *source, struct config *config)
 	return exit_status_for(r) == EX_OSERR ? cannot_start(r) : exit_status_for(r);
 }
 
+/* The files that the configuration names are looked at too. */
+static int check(struct config *config)
+{
+	int r = profile_check_all(config, stderr);
+
+	if (r == -ENOMEM)
+		return cannot_start(r);
+	if (r < 0)
+		return r == -ENOENT ? EX_CONFIG : exit_status_for(r);
+	fprintf(stderr, "corelayd: the configuration is fine\n");
+	return EX_OK;
+}
+
 static int with_config(const struct command_line *line, const struct config_source *source)
 {
 	_cleanup_(config_unrefp) struct config *config = NULL;
@@ -132,8 +160,7 @@ static int with_config(const struct command_line *line, const struct config_sour
 
 	switch (line->mode) {
 	case COMMAND_CHECK:
-		fprintf(stderr, "corelayd: the configuration is fine\n");
-		return EX_OK;
+		return check(config);
 	case COMMAND_DUMP:
 		config_dump(config, stdout);
 		return fflush(stdout) == 0 ? EX_OK : EX_OSERR;

@@ -58,57 +58,133 @@ static void check_required(const struct config *c, const struct section *s, stru
 
 /* -- references -- */
 
-static void check_upstream_of(struct config *c, const struct section *s, const struct config_service_type *type,
+const struct section *check_reference(const struct config *c, struct section *from, const char *key,
+				      const char *name, const struct mark *mark, enum section_kind kind,
+				      struct diag *diag)
+{
+	const char *advice = kind == SECTION_UPSTREAM ? ": add one, with its servers" : ": add one", *nearest;
+	const struct section *found = document_find(c->values, kind, name);
+
+	if (found)
+		return found;
+	from->is_incomplete = true;
+	/* Of what will hardly be shown, nothing is worth a search. */
+	nearest = diag->error_count < DIAG_SHOWN_MAX ? document_suggest(c->values, kind, name) : NULL;
+	diag_error(diag, mark, "%s %s: there is no [%s %s]%s%s%s", from->title, key, section_kind_name(kind),
+		   quote(name).text, nearest ? ", did you mean '" : advice, nearest ? nearest : "",
+		   nearest ? "'?" : "");
+	return NULL;
+}
+
+static void check_upstream_of(const struct config *c, struct section *s, const struct config_service_type *type,
 			      struct diag *diag)
 {
 	struct service_config *service = s->target;
 	const struct entry *e = section_last_entry(s, OPTION_UPSTREAM);
 	const struct section *found;
-	const char *nearest;
 	struct mark mark;
 
 	if (!e) {
-		if (type && type->needs_upstream)
+		if (type && type->needs_upstream && !section_last_entry(s, OPTION_SNI_ROUTES))
 			diag_error(diag, &s->mark, "%s a %s needs an upstream: add 'upstream = NAME', and a section "
-				   "[upstream NAME] with its servers", s->title, type->name);
+				   "[upstream NAME] with its servers; or match_sni, which chooses one by the name "
+				   "that a TLS client asks for", s->title, type->name);
 		return;
 	}
 	if (!e->text || !service->upstream)
 		return;
-	found = document_find(c->values, SECTION_UPSTREAM, e->text);
-	if (found) {
-		service->upstream_config = found->target;
-		return;
-	}
-	/* Of what will hardly be shown, nothing is worth a search. */
-	nearest = diag->error_count < DIAG_SHOWN_MAX ?
-		  document_suggest(c->values, SECTION_UPSTREAM, e->text) : NULL;
 	mark = entry_mark(e, 0, strlen(e->text));
-	diag_error(diag, &mark, "%s upstream: there is no [upstream %s]%s%s%s", s->title, quote(e->text).text,
-		   nearest ? ", did you mean '" : ": add one, with its servers", nearest ? nearest : "",
-		   nearest ? "'?" : "");
+	found = check_reference(c, s, "upstream", service->upstream, &mark, SECTION_UPSTREAM, diag);
+	if (found)
+		service->upstream_config = found->target;
 }
 
-static bool is_used(const struct config *c, const struct section *upstream)
+/* The items of a list stand in the order of its elements. */
+static const struct item *find_same_route(const struct section *s, const struct sni_routes *routes, size_t index)
 {
-	SECTION_EACH (s, c->values) {
-		const struct entry *e = section_last_entry(s, OPTION_UPSTREAM);
+	for (size_t at = 0; at < index; at++)
+		if (strcmp(routes->items[at].pattern, routes->items[index].pattern) == 0)
+			return section_find_item(s, "match_sni", at);
+	return NULL;
+}
 
-		if (e && e->text && strcmp(e->text, upstream->name) == 0)
-			return true;
+static void check_route(const struct config *c, struct section *s, size_t index, struct diag *diag)
+{
+	struct service_config *service = s->target;
+	struct sni_route *route = &service->match_sni.items[index];
+	const struct item *item = section_find_item(s, "match_sni", index);
+	const struct item *same = find_same_route(s, &service->match_sni, index);
+	struct mark name = item->mark;
+	const struct section *found;
+	char place[PLACE_BYTES];
+
+	if (same)
+		diag_error(diag, &item->mark, "%s match_sni: '%s' is there already (%s)", s->title, route->pattern,
+			   mark_print(&same->mark, place));
+	/* The name of the upstream is the last word, where nothing of it is from the environment. */
+	if (!item->entry->places) {
+		name.length = strlen(route->upstream);
+		name.start += item->mark.length - name.length;
 	}
+	found = check_reference(c, s, "match_sni", route->upstream, &name, SECTION_UPSTREAM, diag);
+	if (found)
+		route->upstream_config = found->target;
+}
+
+static void check_service(const struct config *c, struct section *s, const struct config_service_type *type,
+			  struct diag *diag)
+{
+	const struct service_config *service = s->target;
+
+	check_upstream_of(c, s, type, diag);
+	for (size_t i = 0; i < service->match_sni.count; i++)
+		check_route(c, s, i, diag);
+}
+
+static bool leads_to(const struct service_config *service, const struct upstream_config *upstream)
+{
+	for (size_t i = 0; i < service->match_sni.count; i++)
+		if (service->match_sni.items[i].upstream_config == upstream)
+			return true;
+	return service->upstream_config == upstream;
+}
+
+static bool is_used(const struct config *c, const struct section *s)
+{
+	const struct tls_config *tls = s->target;
+
+	if (s->kind == SECTION_TLS)
+		return tls->accepts || tls->connects;
+	for (size_t i = 0; i < c->service_count; i++)
+		if (leads_to(&c->services[i], s->target))
+			return true;
 	return false;
 }
 
-/* While a reference leads nowhere, the upstream that nobody uses may be the one that was meant. */
-static void check_unused(const struct config *c, struct diag *diag)
+/* False when a section that could use one of that kind has a mistake: the one that nobody uses may be meant there. */
+static bool are_users_known(const struct config *c, enum section_kind kind)
 {
-	for (size_t i = 0; i < c->service_count; i++)
-		if (c->services[i].upstream && !c->services[i].upstream_config)
-			return;
 	SECTION_EACH (s, c->values)
-		if (s->kind == SECTION_UPSTREAM && !s->is_duplicate && !is_stray(c, s) && !is_used(c, s))
-			diag_warning(diag, &s->mark, "%s is used by no service", s->title);
+		if ((s->is_duplicate || s->is_incomplete) &&
+		    (s->kind == SECTION_SERVICE || (s->kind == SECTION_UPSTREAM && kind == SECTION_TLS)))
+			return false;
+	return true;
+}
+
+static void check_unused(const struct config *c, enum section_kind kind, struct diag *diag)
+{
+	if (!are_users_known(c, kind))
+		return;
+	SECTION_EACH (s, c->values) {
+		if (s->kind != kind || !s->target || is_used(c, s))
+			continue;
+		/* An upstream that is no part of the file lacks servers, which check_required() has said. */
+		if (is_stray(c, s) && kind == SECTION_TLS)
+			refuse_stray(c, s, diag);
+		else if (!is_stray(c, s))
+			diag_warning(diag, &s->mark, "%s is used by no service%s", s->title,
+				     kind == SECTION_TLS ? " and no upstream" : "");
+	}
 }
 
 /* -- addresses -- */
@@ -235,7 +311,7 @@ static void check_server(const struct item *server_item, const struct section *u
 		const struct service_config *service = listener->section->target;
 		char place[PLACE_BYTES];
 
-		if (service->upstream_config != upstream->target || !leads_back(server, listener->address))
+		if (!leads_back(server, listener->address) || !leads_to(service, upstream->target))
 			continue;
 		diag_error(diag, &server_item->mark, "%s server: '%s' leads back to %s, which listens on '%s' (%s): "
 			   "it would connect to itself", upstream->title, quote(server_item->text).text,
@@ -271,9 +347,11 @@ int check_document(struct config *c, const struct config_source *source, struct 
 			continue;
 		check_required(c, s, diag);
 		if (s->kind == SECTION_SERVICE)
-			check_upstream_of(c, s, find_type(source, s->service_type), diag);
+			check_service(c, s, find_type(source, s->service_type), diag);
 	}
-	check_unused(c, diag);
+	check_tls(c, diag);
+	check_unused(c, SECTION_UPSTREAM, diag);
+	check_unused(c, SECTION_TLS, diag);
 	/* After another mistake, a service may just not have been recognized. */
 	if (!has_service && diag->error_count == 0) {
 		struct mark mark = mark_source(first_file(c->values));

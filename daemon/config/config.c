@@ -35,8 +35,14 @@ struct config *config_unref(struct config *c)
 			value_clear(o, &c->upstreams[i]);
 		memory_free(c->upstreams[i].name);
 	}
+	for (size_t i = 0; i < c->tls_count; i++) {
+		OPTION_EACH (o, SECTION_TLS)
+			value_clear(o, &c->tls[i]);
+		memory_free(c->tls[i].name);
+	}
 	memory_free(c->services);
 	memory_free(c->upstreams);
+	memory_free(c->tls);
 	document_free(c->values);
 	return memory_free(c);
 }

@@ -218,25 +218,28 @@ static void print_excerpt(const struct mark *mark, FILE *to)
 	print_caret_line(mark, start, end, to);
 }
 
+void diagnostic_print(const struct diagnostic *one, FILE *to)
+{
+	const struct source *source = one->mark.line.source;
+	char place[PLACE_BYTES];
+
+	if (source)
+		fputs(mark_print(&one->mark, place), to);
+	else
+		fputs("configuration", to);
+	if (one->mark.line.text && source->is_file)
+		fprintf(to, ":%u", column_of(&one->mark));
+	fprintf(to, ": %s: %s\n", one->severity == DIAG_ERROR ? "error" : "warning", one->message);
+	if (one->mark.line.text)
+		print_excerpt(&one->mark, to);
+}
+
 void diag_print(const struct diag *d, FILE *to)
 {
 	size_t total = d->error_count + d->warning_count;
 
-	for (size_t i = 0; i < d->shown_count; i++) {
-		const struct diagnostic *one = &d->shown[i];
-		const struct source *source = one->mark.line.source;
-		char place[PLACE_BYTES];
-
-		if (source)
-			fputs(mark_print(&one->mark, place), to);
-		else
-			fputs("configuration", to);
-		if (one->mark.line.text && source->is_file)
-			fprintf(to, ":%u", column_of(&one->mark));
-		fprintf(to, ": %s: %s\n", one->severity == DIAG_ERROR ? "error" : "warning", one->message);
-		if (one->mark.line.text)
-			print_excerpt(&one->mark, to);
-	}
+	for (size_t i = 0; i < d->shown_count; i++)
+		diagnostic_print(&d->shown[i], to);
 	if (total > d->shown_count)
 		fprintf(to, "too many mistakes: the first %zu of %zu are shown\n", d->shown_count, total);
 }

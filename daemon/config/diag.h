@@ -41,7 +41,8 @@ _printf_(4, 5) void diag_add(struct diag *d, enum severity severity, const struc
 #define diag_error(d, mark, ...) diag_add((d), DIAG_ERROR, (mark), __VA_ARGS__)
 #define diag_warning(d, mark, ...) diag_add((d), DIAG_WARNING, (mark), __VA_ARGS__)
 
-/* Writes all that were collected. */
+/* Writes one, and all that were collected. */
+void diagnostic_print(const struct diagnostic *one, FILE *to);
 void diag_print(const struct diag *d, FILE *to);
 
 /* Text from outside, escaped and of bounded length, to be named in a message: quote(...).text */

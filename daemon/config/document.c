@@ -218,6 +218,14 @@ const struct entry *section_last_entry(const struct section *s, enum option_type
 	return last;
 }
 
+const struct item *section_find_item(const struct section *s, const char *key, size_t index)
+{
+	ITEM_EACH (i, s)
+		if (i->entry && strcmp(i->option->key, key) == 0 && index-- == 0)
+			return i;
+	return NULL;
+}
+
 bool section_name_is_valid(const char *name, const char **ret_error)
 {
 	if (!*name) {

@@ -39,10 +39,11 @@ struct section {
 	char title[TITLE_BYTES];	/* "[service web]" */
 	struct mark mark;		/* where it begins */
 	bool is_duplicate;		/* checked, but nothing is made of it */
+	bool is_incomplete;		/* something of it was refused: what it lacks may be just that */
 	struct list entries, items;
 	const struct entry *written[OPTIONS_MAX];	/* by option_index(): the entry of a file that came first */
 	bool mentioned[OPTIONS_MAX];	/* there was a line for it, good or bad */
-	void *target;			/* struct daemon_config, service_config or upstream_config; NULL: none */
+	void *target;			/* struct daemon_config, service_config, ...; NULL: none */
 	const char *service_type;	/* of a service, when it is known */
 };
 
@@ -87,5 +88,8 @@ int document_add_item(struct section *s, const struct option *o, const struct en
 void document_drop_items(struct section *s, const struct option *o);
 /* The last entry of the one option of that type: it holds. NULL if there is none. */
 const struct entry *section_last_entry(const struct section *s, enum option_type type);
+
+/* The item number `index` of the option of that key; NULL if there are not so many. A default does not count. */
+const struct item *section_find_item(const struct section *s, const char *key, size_t index);
 
 bool section_name_is_valid(const char *name, const char **ret_error);

@@ -27,14 +27,28 @@ static size_t count_sections(const struct config_values *v, enum section_kind ki
 	return count;
 }
 
-static void *claim_target(struct config *c, const struct section *s)
+/* The structure of a section, and where its name belongs; NULL: it has none. */
+static void *claim_target(struct config *c, const struct section *s, char ***ret_name)
 {
+	struct service_config *service;
+	struct upstream_config *upstream;
+	struct tls_config *tls;
+
 	switch (s->kind) {
 	case SECTION_SERVICE:
-		return &c->services[c->service_count++];
+		service = &c->services[c->service_count++];
+		*ret_name = &service->name;
+		return service;
 	case SECTION_UPSTREAM:
-		return &c->upstreams[c->upstream_count++];
+		upstream = &c->upstreams[c->upstream_count++];
+		*ret_name = &upstream->name;
+		return upstream;
+	case SECTION_TLS:
+		tls = &c->tls[c->tls_count++];
+		*ret_name = &tls->name;
+		return tls;
 	default:
+		*ret_name = NULL;
 		return &c->daemon;
 	}
 }
@@ -45,7 +59,8 @@ static int make_targets(struct load *l)
 
 	c->services = memory_new_array(count_sections(c->values, SECTION_SERVICE), sizeof *c->services);
 	c->upstreams = memory_new_array(count_sections(c->values, SECTION_UPSTREAM), sizeof *c->upstreams);
-	if (!c->services || !c->upstreams)
+	c->tls = memory_new_array(count_sections(c->values, SECTION_TLS), sizeof *c->tls);
+	if (!c->services || !c->upstreams || !c->tls)
 		return -ENOMEM;
 
 	SECTION_EACH (s, c->values) {
@@ -53,11 +68,9 @@ static int make_targets(struct load *l)
 
 		if (s->is_duplicate)
 			continue;
-		s->target = claim_target(c, s);
-		if (!section_kind_is_named(s->kind))
+		s->target = claim_target(c, s, &name);
+		if (!name)
 			continue;
-		name = s->kind == SECTION_SERVICE ? &((struct service_config *) s->target)->name :
-		       &((struct upstream_config *) s->target)->name;
 		*name = memory_copy_text(s->name);
 		if (!*name)
 			return -ENOMEM;
@@ -81,6 +94,7 @@ static const struct config_service_type *find_type(const struct load *l, const s
 static int store_default(struct section *s, const struct option *o, const struct config_service_type *type)
 {
 	struct service_config *service = s->target;
+	struct value_context context = { 0 };
 	struct mark nowhere = mark_source(NULL);
 	struct value_problem problem;
 	char text[VALUE_TEXT_BYTES];
@@ -88,7 +102,7 @@ static int store_default(struct section *s, const struct option *o, const struct
 
 	if (!o->standard || !option_applies(o, s->service_type))
 		return 0;
-	r = value_store(o, o->standard, NULL, s->target, &problem);
+	r = value_store(o, o->standard, &context, s->target, &problem);
 	ENSURE(r != -EINVAL, "the default of %s is '%s': %s", o->key, o->standard, problem.text);
 	if (r < 0)
 		return r;
@@ -120,17 +134,19 @@ static const char *hint_for(const char *text)
 	return "";
 }
 
-static void refuse_value(struct load *l, const struct section *s, const struct entry *e, const struct span *span,
+static void refuse_value(struct load *l, struct section *s, const struct entry *e, const struct span *span,
 			 const struct value_problem *problem, const char *text)
 {
 	struct mark mark = entry_mark(e, span->start + problem->start, problem->length);
 
+	s->is_incomplete = true;
 	diag_error(l->diag, &mark, "%s %s: %s%s", s->title, e->option->key, problem->text, hint_for(text));
 }
 
 static int store_span(struct load *l, struct section *s, const struct entry *e, const struct span *span, void *target)
 {
 	_cleanup_(memory_freep) char *text = memory_copy_bytes(e->text + span->start, span->length);
+	const struct value_context context = { .service_types = l->type_words, .source = e->value.line.source };
 	struct mark mark = entry_mark(e, span->start, span->length);
 	char canonical[VALUE_TEXT_BYTES];
 	struct value_problem problem;
@@ -139,12 +155,13 @@ static int store_span(struct load *l, struct section *s, const struct entry *e, 
 	if (!text)
 		return -ENOMEM;
 	if (span->length == 0) {
+		s->is_incomplete = true;
 		diag_error(l->diag, &mark, "%s %s: there is nothing %s", s->title, e->option->key,
 			   option_is_list(e->option) && strchr(e->text, ',') ? "on one side of a comma" :
 			   "in the value");
 		return 0;
 	}
-	r = value_store(e->option, text, l->type_words, target, &problem);
+	r = value_store(e->option, text, &context, target, &problem);
 	if (r == -EINVAL) {
 		refuse_value(l, s, e, span, &problem, text);
 		return 0;
@@ -174,6 +191,7 @@ static int store_entry(struct load *l, struct section *s, const struct entry *e,
 	if (!e->text || o->type == OPTION_INCLUDE)
 		return 0;
 	if (!option_applies(o, s->service_type)) {
+		s->is_incomplete = true;
 		diag_error(l->diag, &e->key, "%s the key '%s' does not apply to type %s, it is for %s", s->title,
 			   o->key, s->service_type, o->only_for);
 		return 0;
@@ -194,6 +212,7 @@ static int check_duplicate(struct load *l, struct section *s)
 	union {
 		struct service_config service;
 		struct upstream_config upstream;
+		struct tls_config tls;
 		struct daemon_config daemon;
 	} scratch = { 0 };
 	int r = 0;

@@ -11,16 +11,24 @@
 #define KIBIBYTE INT64_C(1024)
 #define TEBIBYTE (KIBIBYTE * KIBIBYTE * KIBIBYTE * KIBIBYTE)
 #define SECOND_MS INT64_C(1000)
+#define MINUTE_MS (60 * SECOND_MS)
 #define DAY_MS (24 * 60 * 60 * SECOND_MS)
 #define YEAR_MS (365 * DAY_MS)
 
 #define DAEMON(member) .section = SECTION_DAEMON, .offset = offsetof(struct daemon_config, member)
 #define SERVICE(member) .section = SECTION_SERVICE, .offset = offsetof(struct service_config, member)
 #define UPSTREAM(member) .section = SECTION_UPSTREAM, .offset = offsetof(struct upstream_config, member)
+#define TLS(member) .section = SECTION_TLS, .offset = offsetof(struct tls_config, member), .reload = RELOAD_NEW
 
 /* In the order of enum log_format and enum log_level. */
 static const char *const log_formats[] = { "auto", "text", "logfmt", NULL };
 static const char *const log_levels[] = { "alert", "error", "warning", "notice", "info", "debug", NULL };
+/* In the order that config.h says. */
+static const char *const no_yes[] = { "no", "yes", NULL };
+static const char *const off_on[] = { "off", "on", NULL };
+static const char *const off_auto[] = { "off", "auto", NULL };
+static const char *const verify_words[] = { "auto", "off", "optional", "required", NULL };
+static const char *const versions[] = { "1.2", "1.3", NULL };
 
 const struct option options[] = {
 	{ .section = SECTION_DAEMON, .key = "include", .type = OPTION_INCLUDE, .reload = RELOAD_LIVE,
@@ -28,6 +36,9 @@ const struct option options[] = {
 	{ DAEMON(max_connections), .key = "max_connections", .type = OPTION_NUMBER,
 	  .standard = "10000", .min = 1, .max = 1000000, .reload = RELOAD_LIVE,
 	  .help = "Connections that all services have together; more wait in the backlog." },
+	{ DAEMON(max_handshakes), .key = "max_handshakes", .type = OPTION_NUMBER,
+	  .standard = "1000", .min = 1, .max = 1000000, .reload = RELOAD_LIVE,
+	  .help = "TLS handshakes at work at once; more wait their turn." },
 	{ DAEMON(log), .key = "log", .type = OPTION_WORD, .words = log_formats,
 	  .standard = "auto", .reload = RELOAD_LIVE,
 	  .help = "The form of log lines: text, logfmt, or auto (text on a terminal, else logfmt)." },
@@ -55,14 +66,25 @@ const struct option options[] = {
 	  .help = "What is served: echo, discard, daytime, time, chargen, http or proxy." },
 	{ SERVICE(listen), .key = "listen", .type = OPTION_LISTEN, .required = true, .reload = RELOAD_LIVE,
 	  .help = "Addresses: HOST:PORT, :PORT (all), [IPV6]:PORT, unix:PATH, unix:@NAME, systemd:NAME." },
+	{ SERVICE(tls), .key = "tls", .type = OPTION_TLS, .reload = RELOAD_NEW,
+	  .help = "The tls section with the certificates; unset, clients do not speak TLS with us." },
 	{ SERVICE(upstream), .key = "upstream", .type = OPTION_UPSTREAM, .only_for = "proxy", .reload = RELOAD_NEW,
 	  .help = "The upstream section whose servers connections are relayed to." },
+	{ SERVICE(match_sni), .key = "match_sni", .type = OPTION_SNI_ROUTES, .only_for = "proxy",
+	  .reload = RELOAD_NEW,
+	  .help = "NAME UPSTREAM or *.NAME UPSTREAM: by the name that a TLS client asks for." },
 	{ SERVICE(max_connections), .key = "max_connections", .type = OPTION_NUMBER,
 	  .standard = "0", .min = 0, .max = 1000000, .reload = RELOAD_LIVE,
 	  .help = "Connections of this service; 0: no limit but the daemon's." },
 	{ SERVICE(idle_timeout_ms), .key = "idle_timeout", .type = OPTION_DURATION, .may_be_off = true,
 	  .standard = "5m", .min = 1, .max = YEAR_MS, .reload = RELOAD_LIVE,
 	  .help = "Closes a connection on which nothing moved for so long; off: never. Of a proxy: 1h." },
+	{ SERVICE(handshake_timeout_ms), .key = "handshake_timeout", .type = OPTION_DURATION,
+	  .standard = "10s", .min = 1, .max = DAY_MS, .reload = RELOAD_NEW,
+	  .help = "How long a TLS handshake may take, with the client or with one server." },
+	{ SERVICE(sni_wait_ms), .key = "sni_wait", .type = OPTION_DURATION, .only_for = "proxy",
+	  .standard = "1s", .min = 1, .max = DAY_MS, .reload = RELOAD_NEW,
+	  .help = "With match_sni and without tls: a client that is silent for so long gets 'upstream'." },
 	{ SERVICE(connect_timeout_ms), .key = "connect_timeout", .type = OPTION_DURATION, .only_for = "proxy",
 	  .standard = "5s", .min = 1, .max = DAY_MS, .reload = RELOAD_NEW,
 	  .help = "How long a try to connect to one server may take." },
@@ -91,6 +113,45 @@ const struct option options[] = {
 	{ UPSTREAM(tries), .key = "tries", .type = OPTION_NUMBER,
 	  .standard = "0", .min = 0, .max = 1000, .reload = RELOAD_NEW,
 	  .help = "Servers that are tried for one connection; 0: each one once." },
+	{ UPSTREAM(tls), .key = "tls", .type = OPTION_TLS, .reload = RELOAD_NEW,
+	  .help = "The tls section by which we speak TLS with the servers; unset, we do not." },
+
+	{ TLS(certificates), .key = "certificate", .type = OPTION_PATHS,
+	  .help = "Files in PEM, each with its chain; the first is for clients that ask for no name we have." },
+	{ TLS(keys), .key = "key", .type = OPTION_PATHS,
+	  .help = "Their private keys, in the same order: files in PEM, or credential:NAME." },
+	{ TLS(self_signed), .key = "self_signed", .type = OPTION_WORD, .words = no_yes, .standard = "no",
+	  .help = "yes: in place of certificate and key, a pair that is made at start; for tests." },
+	{ TLS(strict_sni), .key = "strict_sni", .type = OPTION_WORD, .words = no_yes, .standard = "no",
+	  .help = "yes: refuses clients that ask for a name that no certificate has, or for none." },
+	{ TLS(client_ca), .key = "client_ca", .type = OPTION_PATH,
+	  .help = "File in PEM: who may have signed the certificates of clients." },
+	{ TLS(client_names), .key = "client_names", .type = OPTION_NAMES,
+	  .help = "Names, or *.NAME, of which a client's certificate must have one; unset: any." },
+	{ TLS(ca), .key = "ca", .type = OPTION_PATH,
+	  .help = "File or folder: who may have signed those of servers; unset: whom the system trusts." },
+	{ TLS(server_name), .key = "server_name", .type = OPTION_NAME,
+	  .help = "The name that servers must prove; unset: the one they are configured by." },
+	{ TLS(verify), .key = "verify", .type = OPTION_WORD, .words = verify_words, .standard = "auto",
+	  .help = "Certificates of peers: off, optional, required; auto: required where there is a CA." },
+	{ TLS(min_version), .key = "min_version", .type = OPTION_WORD, .words = versions, .standard = "1.2",
+	  .help = "The oldest version of TLS: 1.2 or 1.3." },
+	{ TLS(max_version), .key = "max_version", .type = OPTION_WORD, .words = versions, .standard = "1.3",
+	  .help = "The newest version of TLS: 1.2 or 1.3." },
+	{ TLS(ciphers), .key = "ciphers", .type = OPTION_COLON_NAMES,
+	  .help = "Names of OpenSSL, with colons between them; TLS_... are those of TLS 1.3." },
+	{ TLS(groups), .key = "groups", .type = OPTION_COLON_NAMES,
+	  .help = "For key exchange, the best first: X25519:P-256." },
+	{ TLS(alpn), .key = "alpn", .type = OPTION_PROTOCOLS,
+	  .help = "Protocols to agree on one by ALPN, the best first: h2, http/1.1." },
+	{ TLS(tickets), .key = "tickets", .type = OPTION_WORD, .words = off_on, .standard = "on",
+	  .help = "on: a client that comes again can take its session up where it was; off: it cannot." },
+	/* RFC 8446 section 4.6.1: at most seven days. */
+	{ TLS(ticket_lifetime_ms), .key = "ticket_lifetime", .type = OPTION_DURATION,
+	  .standard = "1h", .min = MINUTE_MS, .max = 7 * DAY_MS,
+	  .help = "For how long it can." },
+	{ TLS(ktls), .key = "ktls", .type = OPTION_WORD, .words = off_auto, .standard = "auto",
+	  .help = "auto: the kernel enciphers where it is able to; off: OpenSSL always does." },
 };
 
 const size_t option_count = ARRAY_LENGTH(options);
@@ -100,7 +161,8 @@ _Static_assert(sizeof(enum log_format) == sizeof(int) && sizeof(enum log_level) 
 	       "OPTION_WORD is stored as an int");
 
 static const char *const kind_names[] = {
-	[SECTION_DAEMON] = "daemon", [SECTION_SERVICE] = "service", [SECTION_UPSTREAM] = "upstream", NULL,
+	[SECTION_DAEMON] = "daemon", [SECTION_SERVICE] = "service", [SECTION_UPSTREAM] = "upstream",
+	[SECTION_TLS] = "tls", NULL,
 };
 
 const char *section_kind_name(enum section_kind kind)
@@ -144,8 +206,19 @@ size_t option_index(const struct option *o)
 
 bool option_is_list(const struct option *o)
 {
-	return o->type == OPTION_INCLUDE || o->type == OPTION_LISTEN || o->type == OPTION_ADDRESS_BLOCKS ||
-	       o->type == OPTION_SERVERS;
+	switch (o->type) {
+	case OPTION_INCLUDE:
+	case OPTION_LISTEN:
+	case OPTION_ADDRESS_BLOCKS:
+	case OPTION_SERVERS:
+	case OPTION_SNI_ROUTES:
+	case OPTION_NAMES:
+	case OPTION_PATHS:
+	case OPTION_PROTOCOLS:
+		return true;
+	default:
+		return false;
+	}
 }
 
 bool option_applies(const struct option *o, const char *service_type)

@@ -8,9 +8,9 @@
 
 #include "base/base.h"
 
-#define OPTIONS_MAX 40		/* rows of the table, for arrays by option_index() */
+#define OPTIONS_MAX 64		/* rows of the table, for arrays by option_index() */
 
-enum section_kind { SECTION_DAEMON, SECTION_SERVICE, SECTION_UPSTREAM, SECTION_KINDS };
+enum section_kind { SECTION_DAEMON, SECTION_SERVICE, SECTION_UPSTREAM, SECTION_TLS, SECTION_KINDS };
 
 enum option_type {
 	OPTION_NUMBER,		/* uint64_t */
@@ -20,10 +20,18 @@ enum option_type {
 	OPTION_ACCOUNT,		/* char *, a user or group of the system */
 	OPTION_SERVICE_TYPE,	/* char *, one of the types that config_load() was told */
 	OPTION_UPSTREAM,	/* char *, the name of an upstream section */
+	OPTION_TLS,		/* char *, the name of a tls section */
+	OPTION_NAME,		/* char *, a host name, in lower case */
+	OPTION_PATH,		/* char *, absolute, or credential:NAME */
+	OPTION_COLON_NAMES,	/* char *, names with colons between them, for OpenSSL to understand */
 	OPTION_INCLUDE,		/* stored nowhere: a list of paths and patterns, read on the spot */
 	OPTION_LISTEN,		/* struct address_list */
 	OPTION_ADDRESS_BLOCKS,	/* struct cidr_list */
 	OPTION_SERVERS,		/* struct server_config *, with the count in the member behind it */
+	OPTION_SNI_ROUTES,	/* struct sni_routes */
+	OPTION_NAMES,		/* struct text_list, of host names and *.name, in lower case */
+	OPTION_PATHS,		/* struct text_list, of paths as above */
+	OPTION_PROTOCOLS,	/* struct text_list, of ALPN */
 };
 
 enum option_reload {
@@ -70,7 +78,7 @@ const struct option *option_suggest(enum section_kind kind, const char *key);
 #define OPTION_ADVICE_BYTES 512
 char *option_advise(enum section_kind kind, const char *key, char buffer[OPTION_ADVICE_BYTES]);
 
-/* "daemon", "service", "upstream". */
+/* "daemon", "service", "upstream", "tls". */
 const char *section_kind_name(enum section_kind kind);
 /* False for [daemon] alone. */
 bool section_kind_is_named(enum section_kind kind);

@@ -70,8 +70,8 @@ static void refuse_kind(struct reader *r, const struct mark *kind)
 	if (nearest)
 		diag_error(r->diag, kind, "unknown kind of section '%s', did you mean '%s'?", q.text, nearest);
 	else
-		diag_error(r->diag, kind, "unknown kind of section '%s': there are [daemon], [service NAME] and "
-			   "[upstream NAME]", q.text);
+		diag_error(r->diag, kind, "unknown kind of section '%s': there are [daemon], [service NAME], "
+			   "[upstream NAME] and [tls NAME]", q.text);
 }
 
 /* Looks at the name of a section. Returns false when the section cannot be used. */
@@ -118,8 +118,8 @@ static void take_header(struct reader *r, const struct mark *header)
 		diag_error(r->diag, &behind, "text behind the header of a section: a comment begins with ' ;'");
 	}
 	if (inside.length == 0) {
-		diag_error(r->diag, header, "the header names no section: there are [daemon], [service NAME] and "
-			   "[upstream NAME]");
+		diag_error(r->diag, header, "the header names no section: there are [daemon], [service NAME], "
+			   "[upstream NAME] and [tls NAME]");
 		return;
 	}
 
@@ -142,12 +142,14 @@ static void take_header(struct reader *r, const struct mark *header)
 
 /* -- keys and values -- */
 
-/* Notes that there was a line for this option, so that it is not said to be missing as well. */
+/* Notes that a line is lost, and for which option it was, so that it is not said to be missing as well. */
 static void mention(struct reader *r, const struct mark *key)
 {
 	const struct option *o;
 	char text[INIH_NAME_BYTES];
 
+	if (r->section)
+		r->section->is_incomplete = true;
 	if (!r->section || !copy_mark(key, text, sizeof text))
 		return;
 	o = option_find(r->section->kind, text);
@@ -179,7 +181,7 @@ static void refuse_homeless_key(struct reader *r, const struct mark *key)
 	diag_error(r->diag, key, "'%s' stands before the first section: %s",
 		   quote_bytes(mark_text(key), key->length).text,
 		   is_known ? option_advise(SECTION_DAEMON, text, advice) :
-		   "begin with [daemon], [service NAME] or [upstream NAME]");
+		   "begin with [daemon], [service NAME], [upstream NAME] or [tls NAME]");
 }
 
 /* A line without `=`; when it begins with a key, it is clear what it should be. */
@@ -383,8 +385,10 @@ static int finish_entry(struct reader *r, const struct option *o)
 	if (!*first)
 		*first = e;
 	result = expand_entry(e, s, r->text, r->diag);
-	if (result == -EINVAL)
+	if (result == -EINVAL) {
+		s->is_incomplete = true;
 		return 0;
+	}
 	if (result < 0 || o->type != OPTION_INCLUDE)
 		return result;
 	return include_each(e, r->diag, include_file, r);

@@ -58,8 +58,8 @@ static enum section_kind check_section(struct setting *s)
 	if (found == SECTION_KINDS) {
 		nearest = section_kind_suggest(kind.text);
 		diag_error(s->diag, &s->kind, "unknown kind of section '%s'%s%s%s", quote(kind.text).text,
-			   nearest ? ", did you mean '" : ": there are daemon, service NAME and upstream NAME",
-			   nearest ? nearest : "", nearest ? "'?" : "");
+			   nearest ? ", did you mean '" : ": there are daemon, service NAME, upstream NAME and "
+			   "tls NAME", nearest ? nearest : "", nearest ? "'?" : "");
 	} else if (!section_kind_is_named(found) && s->name.length > 0) {
 		diag_error(s->diag, &s->name, "daemon takes no name: write daemon.KEY=VALUE");
 		found = SECTION_KINDS;

@@ -1,6 +1,6 @@
 /* setting.h - `SECTION.KEY=VALUE`: what the command line says, over what the files say.
  *
- * SECTION is `daemon`, `service NAME` or `upstream NAME`; a dot may stand for the blank:
+ * SECTION is `daemon`, `service NAME`, `upstream NAME` or `tls NAME`; a dot may stand for the blank:
  * service.web.idle_timeout=5s. The value is taken as it is: a shell has substituted its variables already. The last
  * setting of an option holds; those of a list replace the list of the files together.
  */

@@ -6,6 +6,7 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "config/diag.h"
+#include "config/value_inside.h"
 
 #include <ctype.h>
 #include <stdarg.h>
@@ -39,8 +40,7 @@ static void *field_of(const struct option *o, const void *target)
 	return (char *) target + o->offset;
 }
 
-/* Says what is wrong with the whole value. */
-_printf_(3, 4) static int refuse(struct value_problem *problem, const char *text, const char *format, ...)
+int value_refuse(struct value_problem *problem, const char *text, const char *format, ...)
 {
 	va_list arguments;
 
@@ -60,11 +60,11 @@ static int store_number(const struct option *o, const char *text, uint64_t *fiel
 	int r = text_parse_number(text, &number);
 
 	if (r == -EINVAL)
-		return refuse(problem, text, "'%s' is not a number from %lld to %lld", quote(text).text,
-			      (long long) o->min, (long long) o->max);
+		return value_refuse(problem, text, "'%s' is not a number from %lld to %lld", quote(text).text,
+				    (long long) o->min, (long long) o->max);
 	if (r < 0 || number < (uint64_t) o->min || number > (uint64_t) o->max)
-		return refuse(problem, text, "%s is out of bounds, it must be from %lld to %lld", quote(text).text,
-			      (long long) o->min, (long long) o->max);
+		return value_refuse(problem, text, "%s is out of bounds, it must be from %lld to %lld",
+				    quote(text).text, (long long) o->min, (long long) o->max);
 	*field = number;
 	return 0;
 }
@@ -76,13 +76,15 @@ static int store_size(const struct option *o, const char *text, uint64_t *field,
 	int r = text_parse_size(text, &bytes);
 
 	if (r == -ENOTUNIQ)
-		return refuse(problem, text, "%s has no unit, did you mean %sb or %sk?", quote(text).text,
-			      quote(text).text, quote(text).text);
+		return value_refuse(problem, text, "%s has no unit, did you mean %sb or %sk?", quote(text).text,
+				    quote(text).text, quote(text).text);
 	if (r == -EINVAL)
-		return refuse(problem, text, "'%s' is not a size, such as 512b, 64k, 1m or 2g", quote(text).text);
+		return value_refuse(problem, text, "'%s' is not a size, such as 512b, 64k, 1m or 2g",
+				    quote(text).text);
 	if (r < 0 || bytes < (uint64_t) o->min || bytes > (uint64_t) o->max)
-		return refuse(problem, text, "%s is out of bounds, it must be from %s to %s", quote(text).text,
-			      text_print_size((uint64_t) o->min, least), text_print_size((uint64_t) o->max, most));
+		return value_refuse(problem, text, "%s is out of bounds, it must be from %s to %s", quote(text).text,
+				    text_print_size((uint64_t) o->min, least),
+				    text_print_size((uint64_t) o->max, most));
 	*field = bytes;
 	return 0;
 }
@@ -94,22 +96,22 @@ static int store_duration(const struct option *o, const char *text, int64_t *fie
 	int r = text_parse_duration(text, &ms);
 
 	if (r == -ENOTUNIQ)
-		return refuse(problem, text, "%s has no unit, did you mean %ss?", quote(text).text,
-			      quote(text).text);
+		return value_refuse(problem, text, "%s has no unit, did you mean %ss?", quote(text).text,
+				    quote(text).text);
 	if (r == -EINVAL)
-		return refuse(problem, text, "'%s' is not a time, such as 500ms, 30s, 5m, 1h or 1h30m",
-			      quote(text).text);
+		return value_refuse(problem, text, "'%s' is not a time, such as 500ms, 30s, 5m, 1h or 1h30m",
+				    quote(text).text);
 	if (r == 0 && ms == FOREVER && o->may_be_off) {
 		*field = ms;
 		return 0;
 	}
 	if (r == 0 && ms == FOREVER)
-		return refuse(problem, text, "this time cannot be off, it must be from %s to %s",
-			      text_print_duration(o->min, least), text_print_duration(o->max, most));
+		return value_refuse(problem, text, "this time cannot be off, it must be from %s to %s",
+				    text_print_duration(o->min, least), text_print_duration(o->max, most));
 	if (r < 0 || ms < o->min || ms > o->max)
-		return refuse(problem, text, "%s is out of bounds, it must be from %s to %s%s", quote(text).text,
-			      text_print_duration(o->min, least), text_print_duration(o->max, most),
-			      o->may_be_off ? ", or off for no limit" : "");
+		return value_refuse(problem, text, "%s is out of bounds, it must be from %s to %s%s",
+				    quote(text).text, text_print_duration(o->min, least),
+				    text_print_duration(o->max, most), o->may_be_off ? ", or off for no limit" : "");
 	*field = ms;
 	return 0;
 }
@@ -123,11 +125,11 @@ static int refuse_word(const char *text, const char *const *words, struct value_
 	size_t position = 0;
 
 	if (nearest)
-		return refuse(problem, text, "there is no '%s', did you mean '%s'?", quote(text).text, nearest);
+		return value_refuse(problem, text, "there is no '%s', did you mean '%s'?", quote(text).text, nearest);
 	for (size_t i = 0; words[i]; i++)
 		text_append(list, sizeof list, &position, "%s%s", i == 0 ? "" : words[i + 1] ? ", " : " or ",
 			    words[i]);
-	return refuse(problem, text, "there is no '%s': it is %s", quote(text).text, list);
+	return value_refuse(problem, text, "there is no '%s': it is %s", quote(text).text, list);
 }
 
 static int find_word(const char *text, const char *const *words)
@@ -148,7 +150,7 @@ static int store_word(const struct option *o, const char *text, int *field, stru
 	return 0;
 }
 
-static int store_text(const char *text, char **field)
+int value_keep_text(const char *text, char **field)
 {
 	char *copy = memory_copy_text(text);
 
@@ -164,42 +166,33 @@ static int store_service_type(const char *text, const char *const *service_types
 {
 	if (find_word(text, service_types) < 0)
 		return refuse_word(text, service_types, problem);
-	return store_text(text, field);
+	return value_keep_text(text, field);
 }
 
 static int store_account(const char *text, char **field, struct value_problem *problem)
 {
 	if (strlen(text) > ACCOUNT_BYTES_MAX)
-		return refuse(problem, text, "the name is longer than %d bytes", ACCOUNT_BYTES_MAX);
+		return value_refuse(problem, text, "the name is longer than %d bytes", ACCOUNT_BYTES_MAX);
 	for (const char *p = text; *p; p++)
 		if (!isalnum((unsigned char) *p) && (p == text ? *p != '_' : !strchr("_.-$", *p)))
-			return refuse(problem, text, "'%s' is no name of an account", quote(text).text);
-	return store_text(text, field);
+			return value_refuse(problem, text, "'%s' is no name of an account", quote(text).text);
+	return value_keep_text(text, field);
 }
 
 /* -- lists -- */
 
-/* Makes room for one more element. */
-static int grow(void **items, size_t count, size_t bytes, const char *text, struct value_problem *problem)
+int value_grow(void **items, size_t count, size_t bytes, const char *text, struct value_problem *problem)
 {
 	void *grown;
 
 	if (count == LIST_ITEMS_MAX)
-		return refuse(problem, text, "more than %d elements", LIST_ITEMS_MAX);
-	grown = memory_resize(*items, (count + 1) * bytes);
+		return value_refuse(problem, text, "more than %d elements", LIST_ITEMS_MAX);
+	grown = memory_resize(*items, (count + 2) * bytes);
 	if (!grown)
 		return -ENOMEM;
 	*items = grown;
 	return 0;
 }
-
-#define GROW(list, items, count, text, problem)                                                            \
-	({                                                                                                 \
-		void *items_ = (list)->items;                                                              \
-		int r_ = grow(&items_, (list)->count, sizeof *(list)->items, text, problem);               \
-		(list)->items = items_;                                                                    \
-		r_;                                                                                        \
-	})
 
 static int store_listen(const char *text, struct address_list *list, struct value_problem *problem)
 {
@@ -208,8 +201,8 @@ static int store_listen(const char *text, struct address_list *list, struct valu
 	int r;
 
 	if (address_parse(text, ADDRESS_LISTEN, &address, &error) < 0)
-		return refuse(problem, text, "'%s' is not an address: %s", quote(text).text, error);
-	r = GROW(list, items, count, text, problem);
+		return value_refuse(problem, text, "'%s' is not an address: %s", quote(text).text, error);
+	r = VALUE_GROW(list, items, count, text, problem);
 	if (r < 0)
 		return r;
 	list->items[list->count++] = address;
@@ -223,8 +216,8 @@ static int store_block(const char *text, struct cidr_list *list, struct value_pr
 	int r;
 
 	if (cidr_parse(text, &block, &error) < 0)
-		return refuse(problem, text, "'%s' is not a block of addresses: %s", quote(text).text, error);
-	r = GROW(list, items, count, text, problem);
+		return value_refuse(problem, text, "'%s' is not a block of addresses: %s", quote(text).text, error);
+	r = VALUE_GROW(list, items, count, text, problem);
 	if (r < 0)
 		return r;
 	list->items[list->count++] = block;
@@ -240,10 +233,10 @@ static int refuse_server_word(const char *word, struct value_problem *problem)
 	snprintf(name, sizeof name, "%.*s", (int) strcspn(word, "="), word);
 	nearest = text_suggest(name, words);
 	if (nearest)
-		return refuse(problem, word, "unknown word '%s', did you mean '%s'?", quote(word).text,
-			      nearest == words[0] ? "backup" : "weight=N");
-	return refuse(problem, word, "unknown word '%s': behind an address there are weight=N and backup, before the "
-		      "next one there is a comma", quote(word).text);
+		return value_refuse(problem, word, "unknown word '%s', did you mean '%s'?", quote(word).text,
+				    nearest == words[0] ? "backup" : "weight=N");
+	return value_refuse(problem, word, "unknown word '%s': behind an address there are weight=N and backup, "
+			    "before the next one there is a comma", quote(word).text);
 }
 
 /* A word behind the address of a server. */
@@ -259,8 +252,8 @@ static int take_server_word(const char *word, struct server_config *server, stru
 		const char *number = word + strlen("weight=");
 
 		if (text_parse_number(number, &weight) < 0 || weight < 1 || weight > SERVER_WEIGHT_MAX)
-			return refuse(problem, word, "the weight '%s' is no number from 1 to %d", quote(number).text,
-				      SERVER_WEIGHT_MAX);
+			return value_refuse(problem, word, "the weight '%s' is no number from 1 to %d",
+					    quote(number).text, SERVER_WEIGHT_MAX);
 		server->weight = (unsigned) weight;
 		return 0;
 	}
@@ -275,7 +268,7 @@ static int parse_server(char *text, struct server_config *server, struct value_p
 	int r;
 
 	if (address_parse(word, ADDRESS_CONNECT, &server->address, &error) < 0)
-		return refuse(problem, word, "'%s' is not an address: %s", quote(word).text, error);
+		return value_refuse(problem, word, "'%s' is not an address: %s", quote(word).text, error);
 	while ((word = strsep(&rest, " \t"))) {
 		if (!*word)
 			continue;
@@ -299,7 +292,7 @@ static int store_server(const char *text, struct upstream_config *u, struct valu
 	r = parse_server(words, &server, problem);
 	if (r < 0)
 		return r;
-	r = GROW(u, servers, server_count, text, problem);
+	r = VALUE_GROW(u, servers, server_count, text, problem);
 	if (r < 0)
 		return r;
 	u->servers[u->server_count++] = server;
@@ -308,7 +301,7 @@ static int store_server(const char *text, struct upstream_config *u, struct valu
 
 /* -- all types -- */
 
-int value_store(const struct option *o, const char *text, const char *const *service_types, void *target,
+int value_store(const struct option *o, const char *text, const struct value_context *context, void *target,
 		struct value_problem *ret_problem)
 {
 	void *field = field_of(o, target);
@@ -325,9 +318,20 @@ int value_store(const struct option *o, const char *text, const char *const *ser
 	case OPTION_ACCOUNT:
 		return store_account(text, field, ret_problem);
 	case OPTION_SERVICE_TYPE:
-		return store_service_type(text, service_types, field, ret_problem);
+		return store_service_type(text, context->service_types, field, ret_problem);
 	case OPTION_UPSTREAM:
-		return store_text(text, field);
+	case OPTION_TLS:
+		return value_keep_text(text, field);
+	case OPTION_NAME:
+	case OPTION_PATH:
+	case OPTION_COLON_NAMES:
+		return value_store_text(o, text, context, field, ret_problem);
+	case OPTION_NAMES:
+	case OPTION_PATHS:
+	case OPTION_PROTOCOLS:
+		return value_store_element(o, text, context, field, ret_problem);
+	case OPTION_SNI_ROUTES:
+		return value_store_route(text, field, ret_problem);
 	case OPTION_LISTEN:
 		return store_listen(text, field, ret_problem);
 	case OPTION_ADDRESS_BLOCKS:
@@ -358,6 +362,7 @@ char *value_print(const struct option *o, const void *target, char buffer[VALUE_
 	const struct address_list *listen = field;
 	const struct cidr_list *blocks = field;
 	const struct upstream_config *u = target;
+	const struct text_list *texts = field;
 
 	switch (o->type) {
 	case OPTION_NUMBER:
@@ -375,7 +380,19 @@ char *value_print(const struct option *o, const void *target, char buffer[VALUE_
 	case OPTION_ACCOUNT:
 	case OPTION_SERVICE_TYPE:
 	case OPTION_UPSTREAM:
+	case OPTION_TLS:
+	case OPTION_NAME:
+	case OPTION_PATH:
+	case OPTION_COLON_NAMES:
 		snprintf(buffer, VALUE_TEXT_BYTES, "%s", *(char *const *) field);
+		break;
+	case OPTION_NAMES:
+	case OPTION_PATHS:
+	case OPTION_PROTOCOLS:
+		snprintf(buffer, VALUE_TEXT_BYTES, "%s", texts->items[texts->count - 1]);
+		break;
+	case OPTION_SNI_ROUTES:
+		value_print_route(field, buffer);
 		break;
 	case OPTION_LISTEN:
 		address_print(&listen->items[listen->count - 1], buffer);
@@ -404,7 +421,19 @@ void value_clear(const struct option *o, void *target)
 	case OPTION_ACCOUNT:
 	case OPTION_SERVICE_TYPE:
 	case OPTION_UPSTREAM:
+	case OPTION_TLS:
+	case OPTION_NAME:
+	case OPTION_PATH:
+	case OPTION_COLON_NAMES:
 		*text = memory_free(*text);
+		break;
+	case OPTION_NAMES:
+	case OPTION_PATHS:
+	case OPTION_PROTOCOLS:
+		value_clear_texts(field_of(o, target));
+		break;
+	case OPTION_SNI_ROUTES:
+		value_clear_routes(field_of(o, target));
 		break;
 	case OPTION_LISTEN:
 		listen->items = memory_free(listen->items);

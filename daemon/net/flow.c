@@ -14,7 +14,7 @@
 void flow_init(struct flow *f, struct stream *from, struct stream *to, struct pipe_pool *pipes)
 {
 	*f = (struct flow) { .from = from, .to = to, .pipes = pipes };
-	f->way = pipes && stream_can_splice(from) && stream_can_splice(to) ? FLOW_COPIES : FLOW_ONLY_COPIES;
+	f->way = pipes && stream_splices_in(from) && stream_splices_out(to) ? FLOW_COPIES : FLOW_ONLY_COPIES;
 }
 
 /* -- the way -- */
@@ -186,10 +186,11 @@ static int flow_write(struct flow *f)
 	return f->way == FLOW_ONLY_COPIES ? take_from_pipe(f) : splice_out(f);
 }
 
-/* The last of the four ends is left to whoever closes the streams: that says the same, in one call less. */
+/* The last of the four ends is left to whoever closes the streams: that says the same, in one call less, when
+ * there is no more to it than a FIN. */
 static int flow_finish(struct flow *f)
 {
-	bool closing_says_it = f->from->write_ended && f->to->read_ended && f->to->ops->transparent;
+	bool closing_says_it = f->from->write_ended && f->to->read_ended && stream_splices_in(f->to);
 	int r = closing_says_it ? 0 : stream_try_finish(f->to, &f->want);
 
 	if (r < 0)

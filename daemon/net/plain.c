@@ -46,5 +46,6 @@ const struct transport_ops transport_plain = {
 	.write = plain_write,
 	.writev = plain_writev,
 	.finish = plain_finish,
-	.transparent = true,
+	.splices_in = true,
+	.splices_out = true,
 };

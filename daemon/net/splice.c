@@ -3,11 +3,6 @@
 #include "base/ensure.h"
 #include "net/fd.h"
 
-bool stream_can_splice(const struct stream *s)
-{
-	return s->ops->transparent;
-}
-
 /* As in stream.c: the network has given the peer up, which is no time-out of ours. */
 static ssize_t answer(ssize_t n)
 {

@@ -1,6 +1,6 @@
 /* splice.h - bytes from a stream to another one through a pipe, without a copy of them in this process.
  *
- * Only for transparent streams. The bytes count as received and as sent like those of stream_try_read() and
+ * Only for streams that can. The bytes count as received and as sent like those of stream_try_read() and
  * stream_try_write(), and the same readiness rules.
  */
 #pragma once
@@ -8,8 +8,15 @@
 #include "net/pipe.h"
 #include "net/stream.h"
 
-/* True when the kernel may move the stream's bytes. */
-bool stream_can_splice(const struct stream *s);
+/* True when the kernel may move the bytes that come from the stream, and those that go into it. */
+static inline bool stream_splices_in(const struct stream *s)
+{
+	return s->ops->splices_in;
+}
+static inline bool stream_splices_out(const struct stream *s)
+{
+	return s->ops->splices_out;
+}
 
 /* From the stream into an empty pipe. 1 or more bytes, -errno; -EINVAL: this descriptor cannot. Fewer than the pipe
  * takes do not mean that the socket is drained: segments fill a pipe before their bytes do. 0: nothing was moved,

@@ -20,15 +20,14 @@ struct stream;
  * that can be read without the descriptor becoming readable. */
 struct transport_ops {
 	const char *name;						/* "plain", "tls" */
-	/* To be repeated until it answers 0; NULL when there is nothing to do. */
-	int (*handshake)(struct stream *s);
 	ssize_t (*read)(struct stream *s, void *buffer, size_t length);
 	ssize_t (*write)(struct stream *s, const void *bytes, size_t length);
 	ssize_t (*writev)(struct stream *s, const struct iovec *parts, int count);
 	/* We send no more: 0, -errno, or a want. */
 	int (*finish)(struct stream *s);
-	/* True when bytes pass through unchanged, so that the kernel may move them (splice). */
-	bool transparent;
+	/* Whether the kernel may move the bytes that come, and those that go (splice): they pass through
+	 * unchanged, or it is the kernel that encrypts. */
+	bool splices_in, splices_out;
 	/* Frees what hangs on stream.session; NULL when nothing does. */
 	void (*done)(struct stream *s);
 };

@@ -4,6 +4,7 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "net/fd.h"
+#include "service/profile.h"
 #include "service/upstream.h"
 
 #include <string.h>
@@ -67,6 +68,9 @@ static void derive_end(struct conn *c, int result)
 	case -ENOMEM:
 		conn_set_end(c, "out of memory", 'R', 'D');
 		break;
+	case -EPROTO:
+		conn_set_end(c, tls_failure(c->client) ? tls_failure(c->client) : "protocol error", 'C', 'D');
+		break;
 	default:
 		if (result >= 0)
 			conn_set_end(c, "client closed", '-', '-');
@@ -87,12 +91,47 @@ static void report_waits(const struct conn *c, int64_t duration_ns)
 	log_field_ms("run", MAX(duration_ns - waited_ns, (int64_t) 0));
 	log_field_ms("client_read", w->read_ns);
 	log_field_ms("client_write", w->write_ns);
-	if (c->service->upstream) {
+	if (c->service->type->config.needs_upstream) {
 		log_field_ms("connect", p ? p->connect_ns : 0);
 		log_field_ms("upstream_read", p ? p->waits.read_ns : 0);
 		log_field_ms("upstream_write", p ? p->waits.write_ns : 0);
 	}
 	log_field_ms("other", w->other_ns);
+}
+
+static void log_tls(const struct conn *c)
+{
+	struct tls_description d;
+
+	if (!tls_describe(c->client, &d))
+		return;
+	if (d.established) {
+		log_field_text("tls", d.version);
+		log_field_text("cipher", d.cipher);
+	}
+	if (d.sni[0])
+		log_field_text("sni", d.sni);
+	if (d.alpn[0])
+		log_field_text("alpn", d.alpn);
+	if (d.established)
+		log_field_text("resumed", d.resumed ? "yes" : "no");
+	if (d.subject[0])
+		log_field_text("client_subject", d.subject);
+	log_field_ms("handshake", d.handshake_ns);
+}
+
+static void log_upstream(const struct conn *c)
+{
+	const struct conn_proxy *p = c->proxy;
+
+	if (p && p->sni)
+		log_field_text("sni", p->sni);
+	log_field_text("upstream", p && p->server ? p->server->text : "-");
+	log_field_number("attempts", p ? p->attempts : 0);
+	if (p && p->tls_version) {
+		log_field_text("upstream_tls", p->tls_version);
+		log_field_text("upstream_cipher", p->tls_cipher);
+	}
 }
 
 /* The one record of a connection. On the main stack: formatting is deep. */
@@ -111,10 +150,9 @@ static void report(void *arg)
 	log_field_number("out", (int64_t) c->client->sent_bytes);
 	if (c->requests)
 		log_field_number("requests", c->requests);
-	if (c->service->upstream) {
-		log_field_text("upstream", c->proxy && c->proxy->server ? c->proxy->server->text : "-");
-		log_field_number("attempts", c->proxy ? c->proxy->attempts : 0);
-	}
+	log_tls(c);
+	if (c->service->type->config.needs_upstream)
+		log_upstream(c);
 	log_field_text("end", c->end.words);
 	log_field_text("state", letters);
 	report_waits(c, time_now_ns() - c->started_ns);
@@ -126,8 +164,22 @@ static bool is_probe(const struct conn *c, int result)
 {
 	bool left_by_itself = result == 0 || result == -ECONNRESET || result == -EPIPE;
 
-	return left_by_itself && c->client->received_bytes == 0 && !(c->proxy && c->proxy->attempts) &&
+	return left_by_itself && c->client->received_bytes == 0 && !tls_is_established(c->client) &&
+	       !tls_failure(c->client) && !(c->proxy && c->proxy->attempts) &&
 	       !c->service->type->speaks_first;
+}
+
+/* [suspends] The handshake, for a service with TLS. */
+static int secure(struct conn *c)
+{
+	DEADLINE(handshake, c->service->handshake_timeout_ms);
+	int r = tls_accept(c->client, c->service->tls->context, c->service->handshakes);
+
+	if (r == -ETIMEDOUT && deadline_passed(&handshake))
+		conn_set_end(c, "TLS handshake timeout", 'c', 'R');
+	else if (tls_failure(c->client))
+		conn_set_end(c, tls_failure(c->client), r == -EPROTO ? 'P' : 'C', 'R');
+	return r;
 }
 
 static int serve(struct conn *c)
@@ -139,16 +191,30 @@ static int serve(struct conn *c)
 	}
 
 	DEADLINE(session, c->service->session_timeout_ms);
-	int r = c->service->type->handle(c);
+	int r = c->service->tls ? secure(c) : 0;
+	if (r >= 0)
+		r = c->service->type->handle(c);
 	if (r == -ETIMEDOUT && deadline_passed(&session))
 		c->end = (struct conn_end) { "session timeout", 'L', 'D' };
 	return r;
+}
+
+/* A client that was silent for too long has been told all there was to tell: over TLS that has to be said
+ * (RFC 8446 section 6.1). If it was in the middle of something, or in a relay, it gets a reset. */
+static void say_goodbye(struct conn *c, int result)
+{
+	unsigned want;
+
+	if (result == -ETIMEDOUT && !c->proxy && tls_is_established(c->client) &&
+	    stream_try_finish(c->client, &want) < 0)
+		stream_abort(c->client);
 }
 
 /* Accounts for a connection that came to `result`, and gives everything back. */
 static void finish(struct conn *c, int result)
 {
 	derive_end(c, result);
+	say_goodbye(c, result);
 	c->service->received_bytes += c->client->received_bytes;
 	c->service->sent_bytes += c->client->sent_bytes;
 	if (is_probe(c, result))
@@ -164,8 +230,11 @@ static void finish(struct conn *c, int result)
 		semaphore_release(&c->service->slots);
 	}
 	service_unref(c->service);
-	if (c->proxy)
+	if (c->proxy) {
 		upstream_unref(c->proxy->upstream);
+		memory_free(c->proxy->failure);
+		memory_free(c->proxy->sni);
+	}
 	memory_free(c->proxy);
 	memory_free(c);
 }

@@ -6,7 +6,7 @@
 
 /* How a connection ended, in words and in HAProxy's two letters (its manual, section 8.5). */
 struct conn_end {
-	const char *words;		/* "client closed"; literal */
+	const char *words;		/* "client closed"; literal, or as lasting as the connection's streams */
 	char who;	/* Client, Server (upstream), c and s their timeouts, Local, Policy, Resource, Kill, - well */
 	char when;	/* Request, Connect, Data, Last data, - done */
 };
@@ -34,6 +34,9 @@ struct conn_proxy {
 	struct upstream_server *server;		/* the one it got through to, or tried last; NULL: none yet */
 	uint32_t attempts;
 	int64_t connect_ns;			/* how long it waited to get through */
+	const char *tls_version, *tls_cipher;	/* with the upstream; literal; NULL: plain */
+	char *sni;				/* that the client asked for, without TLS of ours; NULL: none */
+	char *failure;				/* of TLS with the upstream, in words; NULL: none */
 	struct stream_waits waits;		/* for the upstream */
 };
 

@@ -1,8 +1,10 @@
 #include "service/http_paths.h"
 #include "base/text.h"
+#include "net/tls.h"
 #include "service/http_field.h"
 #include "service/http_target.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -67,6 +69,28 @@ static int write_number_line(struct http_exchange *x, const char *name, uint64_t
 	return r < 0 ? r : http_content_text(x, "\n");
 }
 
+struct asking {
+	const struct conn *conn;
+	char *words;
+};
+
+static void print_tls(void *arg)
+{
+	const struct asking *a = arg;
+	struct tls_description d;
+
+	if (tls_describe(a->conn->client, &d))
+		snprintf(a->words, ENDPOINT_TEXT_BYTES, "%s %s%s", d.version, d.cipher, d.resumed ? " resumed" : "");
+}
+
+/* "TLSv1.3 TLS_AES_256_GCM_SHA384", or "off". */
+static const char *tls_words(const struct conn *c, char words[ENDPOINT_TEXT_BYTES])
+{
+	snprintf(words, ENDPOINT_TEXT_BYTES, "off");
+	call_on_main_stack(print_tls, &(struct asking) { c, words });
+	return words;
+}
+
 static int write_connection_text(struct http_exchange *x)
 {
 	const struct conn *c = x->conn;
@@ -78,7 +102,7 @@ static int write_connection_text(struct http_exchange *x)
 	if (r == 0)
 		r = write_line(x, "service: ", c->service->name);
 	if (r == 0)
-		r = write_line(x, "tls: ", "off");
+		r = write_line(x, "tls: ", tls_words(c, text));
 	if (r == 0)
 		r = write_number_line(x, "worker: ", 0);
 	if (r == 0)
@@ -161,7 +185,7 @@ static int write_connection_json(struct http_exchange *x)
 	if (r == 0)
 		r = write_member(x, ",\n  \"service\": ", c->service->name);
 	if (r == 0)
-		r = write_member(x, ",\n  \"tls\": ", "off");
+		r = write_member(x, ",\n  \"tls\": ", tls_words(c, text));
 	if (r == 0)
 		r = write_number_member(x, ",\n  \"worker\": ", 0);
 	if (r == 0)

@@ -4,8 +4,8 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "net/fd.h"
-#include "service/conn.h"
-#include "service/upstream.h"
+#include "service/plan.h"
+#include "service/profile.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,37 +16,6 @@
 
 /* How long a start or a reload waits for the name of a listener. */
 #define LOOKUP_TIMEOUT_MS 10000
-
-/* What a new configuration needs that is not there yet: made before anything is changed, so that a failure
- * changes nothing. */
-struct plan {
-	struct config *config;
-	struct upstream **upstreams;	/* by their place in the configuration */
-	struct service **services;	/* by their place; found or new, one reference each */
-	struct list ports;		/* new ones */
-};
-
-static void plan_done(struct plan *plan)
-{
-	port_free_all(&plan->ports);
-	for (size_t i = 0; plan->upstreams && i < plan->config->upstream_count; i++)
-		upstream_unref(plan->upstreams[i]);
-	for (size_t i = 0; plan->services && i < plan->config->service_count; i++)
-		service_unref(plan->services[i]);
-	memory_free(plan->upstreams);
-	memory_free(plan->services);
-}
-
-static struct service *find_service(struct server *s, const struct service_config *sc)
-{
-	LIST_EACH (node, &s->services) {
-		struct service *service = list_entry(node, struct service, node);
-
-		if (strcmp(service->name, sc->name) == 0 && strcmp(service->type->config.name, sc->type) == 0)
-			return service;
-	}
-	return NULL;
-}
 
 static void unclaim_ports(struct server *s)
 {
@@ -67,40 +36,6 @@ static struct port *claim_port(struct server *s, const struct address *at)
 		return p;
 	}
 	return NULL;
-}
-
-static struct upstream *upstream_of(const struct plan *plan, const struct service_config *sc)
-{
-	return sc->upstream_config ? plan->upstreams[sc->upstream_config - plan->config->upstreams] : NULL;
-}
-
-static int plan_upstreams_and_services(struct server *s, struct plan *plan)
-{
-	struct config *config = plan->config;
-
-	plan->upstreams = memory_new_array(MAX(config->upstream_count, (size_t) 1), sizeof(struct upstream *));
-	plan->services = memory_new_array(MAX(config->service_count, (size_t) 1), sizeof(struct service *));
-	if (!plan->upstreams || !plan->services)
-		return -ENOMEM;
-
-	for (size_t i = 0; i < config->upstream_count; i++) {
-		int r = upstream_new(&config->upstreams[i], &plan->upstreams[i]);
-		if (r < 0)
-			return r;
-	}
-	for (size_t i = 0; i < config->service_count; i++) {
-		const struct service_config *sc = &config->services[i];
-		struct service *known = find_service(s, sc);
-
-		if (known) {
-			plan->services[i] = service_ref(known);
-			continue;
-		}
-		int r = service_new(sc, config, upstream_of(plan, sc), &plan->services[i]);
-		if (r < 0)
-			return r;
-	}
-	return 0;
 }
 
 /* Who has the address? Nobody can open one that overlaps another of ours, not even when that is to be closed. */
@@ -219,6 +154,7 @@ static void apply_daemon_options(struct server *s, const struct config *config)
 	uint64_t connections = effective_max_connections(config);
 
 	semaphore_resize(&s->slots, connections);
+	semaphore_resize(&s->handshakes, MAX(config->daemon.max_handshakes, UINT64_C(1)));
 	chunk_set_limit(BUFFERS_PER_CONNECTION * connections);
 	loop_set_stall_warn(config->daemon.stall_warn_ms);
 	executor_configure(&executor);
@@ -234,8 +170,11 @@ static void apply_services(struct server *s, struct plan *plan)
 		const struct service_config *sc = &plan->config->services[i];
 		struct service *service = plan->services[i];
 
-		service_update(service, sc, plan->config, upstream_of(plan, sc));
+		const struct service_parts parts = plan_parts(plan, i);
+
+		service_update(service, sc, plan->config, &parts);
 		service->relay.pipes = &s->pipes;
+		service->handshakes = &s->handshakes;
 		if (list_is_linked(&service->node))
 			list_remove(&service->node);	/* it was known: the list has its reference already */
 		else
@@ -271,6 +210,29 @@ static void apply_ports(struct server *s, struct plan *plan)
 	}
 }
 
+/* [suspends] From now on files are watched for the new profiles, and no longer for the old ones. */
+static void apply_profiles(struct server *s, struct plan *plan)
+{
+	struct list *node;
+
+	group_close(s->profile_keepers);
+	group_init(s->profile_keepers, "certificates", GROUP_EACH);
+	while ((node = list_take_first(&s->profiles)))
+		profile_unref(list_entry(node, struct tls_profile, node));
+	for (size_t i = 0; i < plan->config->tls_count; i++) {
+		struct tls_profile *p = plan->profiles[i];
+
+		if (!p)
+			continue;
+		list_append(&s->profiles, &profile_ref(p)->node);
+		profile_log(p);
+		int r = task_spawn(s->profile_keepers, "certificates", profile_keep, p, NULL);
+		if (r < 0)
+			log_warning("[tls %s] changes of its files are not seen, SIGHUP takes them up: %s",
+				    p->tls->name, strerrordesc_np(-r));
+	}
+}
+
 /* [suspends] */
 static void close_unclaimed_ports(struct server *s)
 {
@@ -286,7 +248,7 @@ int server_apply(struct server *s, struct config *config)
 {
 	_cleanup_(plan_done) struct plan plan = { .config = config, .ports = LIST_INIT(plan.ports) };
 
-	int r = plan_upstreams_and_services(s, &plan);
+	int r = plan_make(s, &plan);
 	if (r >= 0)
 		r = plan_ports(s, &plan);
 	if (r >= 0)
@@ -301,6 +263,7 @@ int server_apply(struct server *s, struct config *config)
 	s->config = config_ref(config);
 	config_unref(old);
 	close_unclaimed_ports(s);
+	apply_profiles(s, &plan);
 	return 0;
 }
 
@@ -328,11 +291,11 @@ static void load(void *arg)
 	fclose(to);
 }
 
-static void log_diagnostics(const struct load *l)
+void server_log_diagnostics(char *text)
 {
 	char *rest = NULL;
 
-	for (char *line = strtok_r(l->diagnostics, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest))
+	for (char *line = strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest))
 		if (strstr(line, "error: ") || strstr(line, "warning: "))
 			log_if(strstr(line, "error: ") ? LOG_LEVEL_ERROR : LOG_LEVEL_WARNING, "%s", line);
 }
@@ -359,7 +322,7 @@ void server_reload(struct server *s)
 	struct load l = { .source = &s->options->source };
 
 	call_on_main_stack(load, &l);
-	log_diagnostics(&l);
+	server_log_diagnostics(l.diagnostics);
 	if (l.result >= 0) {
 		unsigned changes = 0;
 

@@ -5,6 +5,7 @@
 #include "net/fd.h"
 #include "service/conn.h"
 #include "service/privileges.h"
+#include "service/profile.h"
 #include "service/try.h"
 
 #include <signal.h>
@@ -15,6 +16,10 @@
  * awake, with the touched part of its stack too. */
 #define IDLE_CONNECTION_BYTES (2 * 1024)
 #define BUSY_CONNECTION_BYTES (12 * 1024)
+
+/* The same for each TLS session, nearly all of it OpenSSL's; and with both of its buffers full. */
+#define IDLE_TLS_BYTES (16 * 1024)
+#define BUSY_TLS_BYTES (64 * 1024)
 
 /* -- signals -- */
 
@@ -75,6 +80,18 @@ static void say_listening(const struct port *p)
 	log_end();
 }
 
+/* How many TLS sessions a connection has at most: with the client, with the upstream. */
+static size_t count_tls_sides(const struct config *config)
+{
+	bool accepts = false, connects = false;
+
+	for (size_t i = 0; i < config->tls_count; i++) {
+		accepts |= config->tls[i].accepts;
+		connects |= config->tls[i].connects;
+	}
+	return (size_t) accepts + connects;
+}
+
 static void say_serving(const struct server *s)
 {
 	LIST_EACH (node, &s->ports)
@@ -86,9 +103,11 @@ static void say_serving(const struct server *s)
 		return;
 
 	char memory[128];
+	size_t tls = count_tls_sides(s->config);
 	snprintf(memory, sizeof(memory), "%zu MiB idle, at most %zu MiB with all buffers full",
-		 s->slots.limit * IDLE_CONNECTION_BYTES >> 20,
-		 s->slots.limit * (BUSY_CONNECTION_BYTES + BUFFERS_PER_CONNECTION * CHUNK_BYTES) >> 20);
+		 s->slots.limit * (IDLE_CONNECTION_BYTES + tls * IDLE_TLS_BYTES) >> 20,
+		 s->slots.limit * (BUSY_CONNECTION_BYTES + BUFFERS_PER_CONNECTION * CHUNK_BYTES +
+				   tls * BUSY_TLS_BYTES) >> 20);
 	log_begin(LOG_LEVEL_NOTICE, "serving");
 	log_field_number("max_connections", (int64_t) s->slots.limit);
 	log_field_text("memory", memory);
@@ -111,8 +130,7 @@ static int start(struct server *s)
 	if (r < 0)
 		return r;
 	say_serving(s);
-	if (s->options->say_what_to_try)
-		try_print(s);
+	try_print(s, s->options->say_what_to_try);
 	return 0;
 }
 
@@ -205,7 +223,11 @@ static void server_done(struct server *s)
 	free_unborn(&s->retired);
 	while ((node = list_take_first(&s->services)))
 		service_unref(list_entry(node, struct service, node));
+	while ((node = list_take_first(&s->profiles)))
+		profile_unref(list_entry(node, struct tls_profile, node));
+	tls_keep_free(s->tls_keep);
 	gate_done(&s->attention);
+	semaphore_done(&s->handshakes);
 	semaphore_done(&s->slots);
 	config_unref(s->config);
 }
@@ -216,6 +238,7 @@ static int run_with_groups(struct server *s)
 	_cleanup_(signals_freep) struct signals *signals = NULL;
 	TASK_GROUP(connections, GROUP_EACH);
 	TASK_GROUP(watchers, GROUP_ALL);
+	TASK_GROUP(profile_keepers, GROUP_EACH);
 
 	int r = signals_new(numbers, &signals);
 	if (r < 0) {
@@ -224,6 +247,7 @@ static int run_with_groups(struct server *s)
 	}
 	s->signals = signals;
 	s->connections = &connections;
+	s->profile_keepers = &profile_keepers;
 	r = task_spawn(&watchers, "signals", watch_signals, s, NULL);
 	if (r >= 0)
 		r = start(s);
@@ -240,8 +264,10 @@ int server_run(void *arg)
 	list_init(&s.services);
 	list_init(&s.retired);
 	list_init(&s.ports);
+	list_init(&s.profiles);
 	gate_init(&s.attention, "something to do");
 	semaphore_init(&s.slots, "connection slot of the daemon", 1);
+	semaphore_init(&s.handshakes, "TLS handshake", 1);
 
 	int r = run_with_groups(&s);
 	server_done(&s);

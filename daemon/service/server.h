@@ -33,6 +33,10 @@ struct server {
 	struct list services;		/* service.node, in the order of the file */
 	struct list retired;		/* service.node of those that only their connections keep */
 	struct list ports;		/* port.node */
+	struct list profiles;		/* tls_profile.node, in the order of the file */
+	struct task_group *profile_keepers;	/* a task for each of them */
+	struct tls_keep *tls_keep;	/* NULL until TLS is configured */
+	struct semaphore handshakes;	/* max_handshakes */
 	struct task_group *connections;
 	struct signals *signals;
 	struct semaphore slots;		/* max_connections of the daemon */
@@ -67,6 +71,9 @@ void port_set_service(struct port *p, struct service *service);
 /* [suspends] Passes to another configuration, or leaves everything as it is and returns -errno, having logged
  * why. At start there is nothing yet to pass from. */
 int server_apply(struct server *s, struct config *config) _must_check_;
+/* Logs what the reader of the configuration wrote: the mistakes and the warnings, without what they point at.
+ * Cuts the text into lines. */
+void server_log_diagnostics(char *text);
 /* [suspends] Reads the file again and applies it. Failures are logged and change nothing. */
 void server_reload(struct server *s);
 /* Asks the connections of a service to end: idle ones now, the others after their present request. */

@@ -1,6 +1,8 @@
 #include "service/service.h"
 
 #include "base/memory.h"
+#include "service/profile.h"
+#include "service/route.h"
 #include "service/upstream.h"
 
 #include <string.h>
@@ -65,7 +67,7 @@ const struct service_type *service_type_find(const char *name)
 	return NULL;
 }
 
-int service_new(const struct service_config *sc, struct config *config, struct upstream *upstream,
+int service_new(const struct service_config *sc, struct config *config, const struct service_parts *parts,
 		struct service **ret)
 {
 	struct service *s = memory_new_object(struct service);
@@ -80,19 +82,32 @@ int service_new(const struct service_config *sc, struct config *config, struct u
 	list_init(&s->node);
 	list_init(&s->conns);
 	semaphore_init(&s->slots, "connection slot of the service", SIZE_MAX);
-	service_update(s, sc, config, upstream);
+	service_update(s, sc, config, parts);
 	*ret = s;
 	return 0;
 }
 
+/* Lets go of what it refers to. */
+static void drop_parts(struct config *config, const struct service_parts *parts)
+{
+	upstream_unref(parts->upstream);
+	routes_unref(parts->routes);
+	profile_unref(parts->tls);
+	config_unref(config);
+}
+
 void service_update(struct service *s, const struct service_config *sc, struct config *config,
-		    struct upstream *upstream)
+		    const struct service_parts *parts)
 {
 	struct config *old_config = s->config;
-	struct upstream *old_upstream = s->upstream;
+	const struct service_parts old = { s->upstream, s->routes, s->tls };
 
 	s->config = config_ref(config);
-	s->upstream = upstream ? upstream_ref(upstream) : NULL;
+	s->upstream = parts->upstream ? upstream_ref(parts->upstream) : NULL;
+	s->routes = parts->routes ? routes_ref(parts->routes) : NULL;
+	s->tls = parts->tls ? profile_ref(parts->tls) : NULL;
+	s->handshake_timeout_ms = sc->handshake_timeout_ms;
+	s->sni_wait_ms = sc->sni_wait_ms;
 	s->idle_timeout_ms = sc->idle_timeout_ms;
 	s->connect_timeout_ms = sc->connect_timeout_ms;
 	s->session_timeout_ms = sc->session_timeout_ms;
@@ -105,8 +120,7 @@ void service_update(struct service *s, const struct service_config *sc, struct c
 	s->deny = sc->deny;
 	semaphore_resize(&s->slots, sc->max_connections ? sc->max_connections : SIZE_MAX);
 
-	upstream_unref(old_upstream);
-	config_unref(old_config);
+	drop_parts(old_config, &old);
 }
 
 struct service *service_ref(struct service *s)
@@ -121,8 +135,7 @@ struct service *service_unref(struct service *s)
 		return NULL;
 	list_remove(&s->node);
 	semaphore_done(&s->slots);
-	upstream_unref(s->upstream);
-	config_unref(s->config);
+	drop_parts(s->config, &(struct service_parts) { s->upstream, s->routes, s->tls });
 	return memory_free(s);
 }
 

@@ -12,6 +12,8 @@
 #include "runtime/runtime.h"
 
 struct conn;
+struct routes;
+struct tls_profile;
 struct upstream;
 
 /* Serves one connection until it ends. 0: ended well; -errno: why not. The caller closes the stream. */
@@ -37,11 +39,15 @@ struct service {
 	char name[CONFIG_NAME_BYTES];
 	const struct service_type *type;
 	int64_t idle_timeout_ms, connect_timeout_ms, session_timeout_ms, header_timeout_ms;
+	int64_t handshake_timeout_ms, sni_wait_ms;
 	uint64_t max_body_bytes, max_requests;
 	struct relay_limits relay;
 	struct cidr_list allow, deny;		/* borrowed from `config` */
 	struct config *config;			/* keeps the lists alive */
-	struct upstream *upstream;		/* NULL unless the type needs one */
+	struct upstream *upstream;		/* of a proxy; NULL: its routes say all */
+	struct routes *routes;			/* by SNI; NULL: none */
+	struct tls_profile *tls;		/* NULL: plain */
+	struct semaphore *handshakes;		/* the daemon's */
 	struct semaphore slots;			/* max_connections */
 	bool retired;				/* no longer configured: its connections may end */
 	struct list conns;			/* conn.service_node */
@@ -49,11 +55,18 @@ struct service {
 	uint64_t accepted, refused, active, probes, received_bytes, sent_bytes;
 };
 
-int service_new(const struct service_config *sc, struct config *config, struct upstream *upstream,
+/* What a service refers to besides its options: borrowed for the call, and referred to. Each may be NULL. */
+struct service_parts {
+	struct upstream *upstream;
+	struct routes *routes;
+	struct tls_profile *tls;
+};
+
+int service_new(const struct service_config *sc, struct config *config, const struct service_parts *parts,
 		struct service **ret) _must_check_;
 /* Takes over the values of a new configuration; the type and the name stay. */
 void service_update(struct service *s, const struct service_config *sc, struct config *config,
-		    struct upstream *upstream);
+		    const struct service_parts *parts);
 struct service *service_ref(struct service *s);
 struct service *service_unref(struct service *s);
 /* allow and deny: deny wins; with an allow list whoever is not in it is denied. */

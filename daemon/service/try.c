@@ -1,6 +1,7 @@
 #include "service/try.h"
 
 #include "base/text.h"
+#include "service/profile.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -39,7 +40,7 @@ static bool place_of(const struct port *p, struct place *ret)
 
 static void expand(const char *pattern, const struct place *place, char *line, size_t size)
 {
-	bool url = strstr(pattern, "://");
+	bool url = strstr(pattern, "://") || strstr(pattern, "%h:");
 	size_t at = 0;
 
 	line[0] = '\0';
@@ -55,24 +56,73 @@ static void expand(const char *pattern, const struct place *place, char *line, s
 	}
 }
 
+static void print_line(const char *pattern, const struct place *place)
+{
+	char line[512];
+
+	expand(pattern, place, line, sizeof(line));
+	fprintf(stderr, "  %-10s try: %s\n", "", line);
+}
+
+struct asking {
+	const struct tls_profile *profile;
+	struct tls_certificate certificate;
+};
+
+static void describe_first(void *arg)
+{
+	struct asking *a = arg;
+
+	tls_context_describe(a->profile->context, 0, &a->certificate);
+}
+
+/* Nobody vouches for a self-signed certificate, so curl is told which key to expect. */
+static void print_tls_lines(const struct port *p, const struct place *place)
+{
+	static const char curl[] = "curl http://";
+	const char *plain = p->service->type->try_it;
+	struct asking a = { .profile = p->service->tls };
+	char pattern[256];
+
+	call_on_main_stack(describe_first, &a);
+	if (!a.certificate.file)
+		fprintf(stderr, "  %-10s certificate: self-signed, SHA-256 %s\n", "", a.certificate.fingerprint);
+	print_line("openssl s_client -quiet -connect %h:%p", place);
+	if (!text_starts_with(plain, curl))
+		return;
+	if (a.certificate.file)
+		snprintf(pattern, sizeof(pattern), "curl https://%s", plain + strlen(curl));
+	else
+		snprintf(pattern, sizeof(pattern), "curl --insecure --pinnedpubkey sha256//%s https://%s",
+			 a.certificate.pin, plain + strlen(curl));
+	print_line(pattern, place);
+}
+
 static void print_port(const struct port *p)
 {
 	const struct address *at = listener_address(p->listener);
 	char address[ADDRESS_TEXT_BYTES];
-	char line[256];
+	const struct service *service = p->service;
 	struct place place;
 
-	fprintf(stderr, "  %-10s %-24s %s\n", p->service->name, address_print(at, address), p->service->type->what);
+	fprintf(stderr, "  %-10s %-24s %s%s\n", service->name, address_print(at, address), service->type->what,
+		service->tls ? ", over TLS" : "");
 	if (place_of(p, &place)) {
-		expand(p->service->type->try_it, &place, line, sizeof(line));
-		fprintf(stderr, "  %-10s try: %s\n", "", line);
+		if (service->tls)
+			print_tls_lines(p, &place);
+		else
+			print_line(service->type->try_it, &place);
 	} else if (at->kind == ADDRESS_UNIX) {
 		fprintf(stderr, "  %-10s try: nc -U %s\n", "", at->name);
 	}
 }
 
-void try_print(const struct server *s)
+void try_print(const struct server *s, bool all)
 {
-	LIST_EACH (node, &s->ports)
-		print_port(list_entry(node, struct port, node));
+	LIST_EACH (node, &s->ports) {
+		const struct port *p = list_entry(node, struct port, node);
+
+		if (all || (p->service->tls && p->service->tls->tls->self_signed))
+			print_port(p);
+	}
 }

@@ -3,5 +3,6 @@
 
 #include "service/server.h"
 
-/* Prints two lines per listener to standard error. */
-void try_print(const struct server *s);
+/* Prints a few lines per listener to standard error: of all, or only of those with a self-signed certificate, whose
+ * fingerprint somebody must be told. */
+void try_print(const struct server *s, bool all);

@@ -1,10 +1,11 @@
 #include "service/upstream.h"
 
 #include "base/memory.h"
+#include "service/profile.h"
 
 #include <string.h>
 
-int upstream_new(const struct upstream_config *uc, struct upstream **ret)
+int upstream_new(const struct upstream_config *uc, struct tls_profile *tls, struct upstream **ret)
 {
 	size_t count = MIN(uc->server_count, (size_t) UPSTREAM_SERVERS_MAX);
 	struct upstream *u = memory_new(sizeof(*u) + count * sizeof(u->servers[0]));
@@ -15,6 +16,7 @@ int upstream_new(const struct upstream_config *uc, struct upstream **ret)
 	u->references = 1;
 	strncpy(u->name, uc->name, sizeof(u->name) - 1);
 	u->tries = uc->tries ? uc->tries : count;
+	u->tls = tls ? profile_ref(tls) : NULL;
 	u->server_count = count;
 	for (size_t i = 0; i < count; i++) {
 		u->servers[i].address = uc->servers[i].address;
@@ -37,8 +39,11 @@ struct upstream *upstream_unref(struct upstream *u)
 {
 	if (!u || --u->references > 0)
 		return NULL;
-	for (size_t i = 0; i < u->server_count; i++)
+	for (size_t i = 0; i < u->server_count; i++) {
 		resolve_cache_done(&u->servers[i].names);
+		tls_resumption_done(&u->servers[i].resumption);
+	}
+	profile_unref(u->tls);
 	return memory_free(u);
 }
 

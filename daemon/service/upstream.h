@@ -8,6 +8,9 @@
 
 #include "config/config.h"
 #include "net/resolve.h"
+#include "net/tls.h"
+
+struct tls_profile;
 
 struct upstream_server {
 	struct address address;
@@ -16,6 +19,7 @@ struct upstream_server {
 	int64_t credit;			/* of the smooth round robin */
 	bool backup;
 	struct resolve_cache names;	/* of an address that is a name */
+	struct tls_resumption resumption;
 	uint64_t active, connected, failed;
 };
 
@@ -23,6 +27,7 @@ struct upstream {
 	unsigned references;
 	char name[CONFIG_NAME_BYTES];
 	uint64_t tries;			/* at most so many servers per connection */
+	struct tls_profile *tls;	/* NULL: plain */
 	size_t server_count;
 	struct upstream_server servers[];
 };
@@ -33,7 +38,8 @@ struct upstream_tried {
 	uint64_t bits[UPSTREAM_SERVERS_MAX / 64];
 };
 
-int upstream_new(const struct upstream_config *uc, struct upstream **ret) _must_check_;
+/* `tls` (NULL: plain) is referred to. */
+int upstream_new(const struct upstream_config *uc, struct tls_profile *tls, struct upstream **ret) _must_check_;
 struct upstream *upstream_ref(struct upstream *u);
 struct upstream *upstream_unref(struct upstream *u);
 DEFINE_CLEANUP(struct upstream *, upstream_unref)

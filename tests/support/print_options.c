@@ -18,6 +18,7 @@ static const char *const about[SECTION_KINDS] = {
 	[SECTION_DAEMON] = "The daemon as a whole.",
 	[SECTION_SERVICE] = "A service, with a name of its own; there may be many.",
 	[SECTION_UPSTREAM] = "Servers that proxies relay to.",
+	[SECTION_TLS] = "How TLS is spoken, with clients or with servers.",
 };
 
 static void print_bounds(const struct option *o)

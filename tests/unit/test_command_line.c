@@ -157,6 +157,24 @@ static void what_stands_behind_to_are_servers(void **state)
 	}
 }
 
+static void a_self_signed_certificate_is_for_what_the_words_say(void **state)
+{
+	static const char *const cases[] = {
+		"echo :1 --self-signed", "--self-signed echo :1", "echo --self-signed :1 --self-signed",
+	};
+
+	(void) state;
+	for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
+		struct parsed p;
+
+		parse(&p, cases[i]);
+		assert_int_equal(p.result, 0);
+		assert_settings(&p.line, "service.echo.type=echo", "service.echo.listen=:1",
+				"tls.self-signed.self_signed=yes", "service.echo.tls=self-signed", NULL);
+		done(&p);
+	}
+}
+
 static void what_the_words_make_is_a_configuration(void **state)
 {
 	_cleanup_(config_unrefp) struct config *config = NULL;
@@ -164,13 +182,15 @@ static void what_the_words_make_is_a_configuration(void **state)
 	struct parsed p;
 
 	(void) state;
-	parse(&p, "proxy :9000 --to 10.0.0.5:80 10.0.0.6:80~backup -s service.proxy.idle_timeout=5s");
+	parse(&p, "proxy :9000 --to 10.0.0.5:80 10.0.0.6:80~backup -s service.proxy.idle_timeout=5s "
+		  "--self-signed");
 	assert_int_equal(p.result, 0);
 	source.settings = (const char *const *) p.line.settings;
 	assert_int_equal(config_load(&source, stderr, &config), 0);
 	assert_int_equal(config->services[0].upstream_config->server_count, 2);
 	assert_true(config->services[0].upstream_config->servers[1].backup);
 	assert_int_equal(config->services[0].idle_timeout_ms, 5000);
+	assert_int_equal(config->services[0].tls_config->self_signed, 1);
 	done(&p);
 }
 
@@ -219,6 +239,12 @@ static void a_mistake_is_answered_with_what_may_be_meant(void **state)
 		{ "echo :1 --to a:1", "--to stands behind 'proxy'" },
 		{ "--to a:1 proxy :1", "--to stands behind 'proxy'" },
 		{ "echo :1 -c a", "'echo' is served without a file" },
+		{ "echo :1 -c a --self-signed", "'echo' is served without a file" },
+		{ "--self-signed", "--self-signed is for what is served without a file: corelayd http :8443" },
+		{ "--self-signed -c a", "in a file it is 'self_signed = yes' in a section [tls NAME]" },
+		{ "echo --self-signed", "the address is missing" },
+		{ "echo :1 --self-signed=yes", "--self-signed takes no value" },
+		{ "echo :1 --self-singed", "did you mean '--self-signed'?" },
 		{ "e\x1b[31m", "there is no service 'e\\x1b[31m'" },
 	};
 
@@ -261,7 +287,7 @@ static void the_help_fits_a_small_terminal(void **state)
 #ifdef ENABLE_FAULTS
 static void without_memory_nothing_is_left_behind(void **state)
 {
-	static const char text[] = "proxy :1 --to a:1 -s daemon.x=y -l debug";
+	static const char text[] = "proxy :1 --to a:1 -s daemon.x=y -l debug --self-signed";
 	struct parsed p;
 	uint64_t points;
 
@@ -290,6 +316,7 @@ int main(void)
 		cmocka_unit_test(settings_keep_their_order),
 		cmocka_unit_test(words_become_settings),
 		cmocka_unit_test(what_stands_behind_to_are_servers),
+		cmocka_unit_test(a_self_signed_certificate_is_for_what_the_words_say),
 		cmocka_unit_test(what_the_words_make_is_a_configuration),
 		cmocka_unit_test(help_and_version_win_over_mistakes),
 		cmocka_unit_test(a_mistake_is_answered_with_what_may_be_meant),

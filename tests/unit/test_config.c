@@ -421,7 +421,8 @@ static void a_bad_setting_is_shown_as_it_was_given(void **state)
 		{ "log_level=debug", "error: a setting is SECTION.KEY=VALUE" },
 		{ "daemon.log_level", "error: a setting is SECTION.KEY=VALUE" },
 		{ "demon.log_level=debug", "error: unknown kind of section 'demon', did you mean 'daemon'?" },
-		{ "x.y=z", "error: unknown kind of section 'x': there are daemon, service NAME and upstream NAME" },
+		{ "x.y=z", "error: unknown kind of section 'x': there are daemon, service NAME, upstream NAME "
+		  "and tls NAME" },
 		{ "daemon.main.log=text", "error: daemon takes no name" },
 		{ "service.type=echo", "error: the name is missing: write service.NAME.KEY=VALUE" },
 		{ "service.-.type=echo", "error: '-' is no name for a section" },

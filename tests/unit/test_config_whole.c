@@ -30,11 +30,22 @@ static const char sample_text[] =
 	"type = proxy\n"
 	"listen = unix:/run/a$$b\n"
 	"upstream = back\n"
+	"match_sni = www.example.com back, *.example.com  back\n"
+	"tls = site\n"
 	"idle_timeout = 90m\n"
+	"\n"
+	"[tls site]\n"
+	"certificate = site.pem, more/ec.pem\n"
+	"key = site.key, credential:ec.key\n"
+	"client_ca = /etc/clients.pem\n"
+	"client_names = *.Clients.example.com\n"
+	"ciphers = ECDHE+AESGCM\n"
+	"alpn = h2, http/1.1\n"
 	"\n"
 	"[upstream back]\n"
 	"server = 10.0.0.5:80, db.example.com:5432 backup\n"
-	"server = 10.0.0.6:80 weight=3\n";
+	"server = 10.0.0.6:80 weight=3\n"
+	"tls = site\n";
 
 static const char *const sample_settings[] = {
 	"service.echo.idle_timeout=7s", "service.front.session_timeout=1h", NULL,
@@ -294,7 +305,10 @@ static void every_failure_is_returned_and_leaves_nothing_behind(void **state)
 	assert_each_failure_ends_well(s, "[service a]\ntype = echo\nlisten = :1, :x\n[service a]\ntype = http\n"
 					 "x = 1\ndeny = 10.0.0.0/8\n[daemon]\ninclude = none.ini\n"
 					 "log = ${CORELAY_TEST_USER}\n[upstream u]\n"
-					 "server = 10.0.0.1:1 weight=2, x\n", -EINVAL);
+					 "server = 10.0.0.1:1 weight=2, x\n"
+					 "[service f]\ntype = proxy\nlisten = :3\nmatch_sni = a u, a v, b..c u\n"
+					 "tls = t\n[tls t]\nkey = k, l\nserver_name = -\n[tls t]\nca = c\n",
+				      -EINVAL);
 }
 #endif
 

@@ -214,7 +214,7 @@ static int with_a_veil(void *unused)
 	const struct transport_ops *plain = s.to->ops;
 
 	(void) unused;
-	opaque.transparent = false;
+	opaque.splices_in = opaque.splices_out = false;
 	s.to->ops = &opaque;
 	flow_init(&s.flow, s.from, s.to, &pipes);
 	assert_int_equal(pump(&s.flow), FLOW_BLOCKED);

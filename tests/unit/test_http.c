@@ -87,7 +87,7 @@ static int start_conn(struct talk *t, struct task_group *g)
 	struct endpoint peer = { .any.sa_family = AF_UNIX };
 	int ends[2];
 
-	assert_int_equal(service_new(&t->sc, &configuration, NULL, &t->service), 0);
+	assert_int_equal(service_new(&t->sc, &configuration, &(struct service_parts) { 0 }, &t->service), 0);
 	if (t->packets)
 		assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends), 0);
 	else

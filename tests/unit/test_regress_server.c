@@ -67,15 +67,20 @@ static struct service_config *sample_add(struct sample *s, const char *name, con
 	return &s->services[n];
 }
 
+static struct task_group profile_keepers;
+
 /* What server_run() does before and after, for tests that do only a part of what is in between. */
 static void server_begin(struct server *s, struct task_group *connections)
 {
-	*s = (struct server) { .connections = connections };
+	*s = (struct server) { .connections = connections, .profile_keepers = &profile_keepers };
+	group_init(&profile_keepers, "certificates", GROUP_EACH);
 	list_init(&s->services);
 	list_init(&s->retired);
 	list_init(&s->ports);
+	list_init(&s->profiles);
 	gate_init(&s->attention, "something to do");
 	semaphore_init(&s->slots, "connection slot of the daemon", 1);
+	semaphore_init(&s->handshakes, "TLS handshake", 1);
 }
 
 static void server_end(struct server *s)
@@ -88,6 +93,8 @@ static void server_end(struct server *s)
 	while ((node = list_take_first(&s->services)))
 		service_unref(list_entry(node, struct service, node));
 	assert_true(list_is_empty(&s->retired));
+	group_close(s->profile_keepers);
+	semaphore_done(&s->handshakes);
 	semaphore_done(&s->slots);
 	config_unref(s->config);
 }
@@ -477,7 +484,8 @@ static int flood_of_chargen(void *arg)
 
 	(void) arg;
 	sample_init(&sample);
-	assert_int_equal(service_new(sample_add(&sample, "c", "chargen", 0), &config, NULL, &service), 0);
+	const struct service_parts none = { 0 };
+	assert_int_equal(service_new(sample_add(&sample, "c", "chargen", 0), &config, &none, &service), 0);
 	harness_socketpair(ends);
 	ssize_t sent = fd_write(ends[0], flood, FLOOD_BYTES);
 	assert_true(sent > FLOOD_BYTES / 2);

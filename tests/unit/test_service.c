@@ -5,6 +5,8 @@
 #include "base/log.h"
 #include "net/fd.h"
 #include "net/listener.h"
+#include "service/profile.h"
+#include "service/route.h"
 #include "service/upstream.h"
 #include "tests/support/harness.h"
 
@@ -17,9 +19,22 @@
 #include <unistd.h>
 
 #include <cmocka.h>
+#include <openssl/ssl.h>
 
 /* Never freed by the services: the tests' own reference stays. */
 static struct config configuration = { .references = 1 };
+
+/* For servers, and for whoever connects to them. */
+static struct tls_config server_tls = {
+	.name = (char *) "servers", .self_signed = true, .max_version = TLS_VERSION_1_3, .tickets = true,
+	.ticket_lifetime_ms = 3600000, .accepts = true,
+};
+static struct tls_config client_tls = {
+	.name = (char *) "clients", .verify = CONFIG_VERIFY_OFF, .max_version = TLS_VERSION_1_3, .connects = true,
+};
+static struct tls_keep *keep;
+static struct tls_profile *server_profile, *client_profile;
+static struct semaphore handshakes;
 
 static struct service_config config_for(const char *type)
 {
@@ -30,17 +45,26 @@ static struct service_config config_for(const char *type)
 		.connect_timeout_ms = 5000,
 		.half_close_timeout_ms = 60000,
 		.session_timeout_ms = FOREVER,
+		.handshake_timeout_ms = 10000,
 		.header_timeout_ms = 10000,
 		.max_body_bytes = 1 << 20,
 	};
 }
 
-static struct service *new_service(const char *type, struct upstream *upstream)
+static struct service *new_service_of(const char *type, const struct service_parts *parts)
 {
 	struct service_config sc = config_for(type);
 	struct service *s = NULL;
 
-	return service_new(&sc, &configuration, upstream, &s) < 0 ? NULL : s;
+	if (service_new(&sc, &configuration, parts, &s) < 0)
+		return NULL;
+	s->handshakes = &handshakes;
+	return s;
+}
+
+static struct service *new_service(const char *type, struct upstream *upstream)
+{
+	return new_service_of(type, &(struct service_parts) { .upstream = upstream });
 }
 
 /* -- a peer that knows what must come back -- */
@@ -50,8 +74,12 @@ struct talk {
 	const char *say;		/* sent, then the sending side is closed */
 	size_t say_bytes;
 	const char *hear;		/* what must come back, whole; NULL: anything */
+	size_t hear_bytes;
 	size_t heard_bytes;
 	bool in_turns;			/* says a bit, hears it, says the next: so that both sides come to wait */
+	size_t pause_at;		/* says so much, and the rest when that has arrived; 0: all at once */
+	bool tls;			/* between a proxy and its server */
+	const char *route;		/* of a proxy that has no upstream but for this name; NULL: it has */
 	bool wrong;			/* something else came back */
 	struct task_group *conns;
 	struct service *service, *origin;
@@ -65,7 +93,7 @@ static ssize_t hear_some(struct talk *t, struct stream *s)
 
 	if (n <= 0)
 		return n;
-	if (t->hear && (t->heard_bytes + (size_t) n > strlen(t->hear) ||
+	if (t->hear && (t->heard_bytes + (size_t) n > t->hear_bytes ||
 			memcmp(buffer, t->hear + t->heard_bytes, (size_t) n) != 0))
 		t->wrong = true;
 	t->heard_bytes += (size_t) n;
@@ -91,9 +119,18 @@ static int say_in_turns(struct talk *t, struct stream *s)
 	return 0;
 }
 
+static int say_in_parts(struct talk *t, struct stream *s)
+{
+	int r = stream_write(s, t->say, t->pause_at);
+
+	if (r >= 0 && t->pause_at > 0)
+		r = sleep_for(1);
+	return r < 0 ? r : stream_write(s, t->say + t->pause_at, t->say_bytes - t->pause_at);
+}
+
 static int talk_to(struct talk *t, struct stream *s)
 {
-	int r = t->in_turns ? say_in_turns(t, s) : stream_write(s, t->say, t->say_bytes);
+	int r = t->in_turns ? say_in_turns(t, s) : say_in_parts(t, s);
 	if (r >= 0)
 		r = stream_finish(s);
 	if (r < 0)
@@ -187,6 +224,24 @@ static int accept_origin(void *arg)
 	return r;
 }
 
+/* A proxy with an upstream for that name alone. */
+static struct service *new_routed_service(const char *name, struct upstream_config *uc, struct upstream *upstream)
+{
+	struct sni_route route = { .pattern = (char *) name, .upstream = uc->name, .upstream_config = uc };
+	struct service_config sc = config_for("proxy");
+	struct service_parts parts = { .routes = NULL };
+	struct service *s = NULL;
+
+	configuration.upstreams = uc;
+	sc.match_sni = (struct sni_routes) { &route, 1 };
+	sc.sni_wait_ms = 1000;
+	if (routes_new(&sc, &configuration, &upstream, &parts.routes) < 0)
+		return NULL;
+	int r = service_new(&sc, &configuration, &parts, &s);
+	routes_unref(parts.routes);
+	return r < 0 ? NULL : s;
+}
+
 static int make_proxy(struct talk *t)
 {
 	struct server_config server = { .weight = 1 };
@@ -196,12 +251,12 @@ static int make_proxy(struct talk *t)
 
 	int r = address_parse(proxy_address, ADDRESS_CONNECT, &server.address, &error);
 	if (r >= 0)
-		r = upstream_new(&uc, &upstream);
+		r = upstream_new(&uc, t->tls ? client_profile : NULL, &upstream);
 	if (r < 0)
 		return r;
-	t->service = new_service("proxy", upstream);
+	t->service = t->route ? new_routed_service(t->route, &uc, upstream) : new_service("proxy", upstream);
 	upstream_unref(upstream);
-	t->origin = new_service("echo", NULL);
+	t->origin = new_service_of("echo", &(struct service_parts) { .tls = t->tls ? server_profile : NULL });
 	return t->service && t->origin ? 0 : -ENOMEM;
 }
 
@@ -241,6 +296,7 @@ static void before_talk(void *arg)
 {
 	struct talk *t = arg;
 
+	semaphore_init(&handshakes, "TLS handshake", 1);
 	t->heard_bytes = 0;
 	t->wrong = false;
 }
@@ -251,17 +307,22 @@ static void never_wrong(void *arg, int result)
 
 	(void) result;
 	assert_false(t->wrong);
+	assert_int_equal(handshakes.used, 0);
 }
 
 static struct talk echo_talk = {
-	.type = "echo", .say = "hello world", .say_bytes = 11, .hear = "hello world", .in_turns = true,
+	.type = "echo", .say = "hello world", .say_bytes = 11, .hear = "hello world", .hear_bytes = 11,
+	.in_turns = true,
 };
 static struct talk discard_talk = { .type = "discard", .say = "hello world", .say_bytes = 11, .hear = "" };
 static struct talk daytime_talk = { .type = "daytime", .say = "" };
 static struct talk time_talk = { .type = "time", .say = "" };
 static struct talk http_talk = { .type = "http", .say = http_request, .say_bytes = sizeof(http_request) - 1 };
 static struct talk proxy_talk = {
-	.say = "hello world", .say_bytes = 11, .hear = "hello world", .in_turns = true,
+	.say = "hello world", .say_bytes = 11, .hear = "hello world", .hear_bytes = 11, .in_turns = true,
+};
+static struct talk tls_talk = {
+	.say = "hello world", .say_bytes = 11, .hear = "hello world", .hear_bytes = 11, .in_turns = true, .tls = true,
 };
 
 static void run_undisturbed(task_fn *body, struct talk *t)
@@ -270,7 +331,7 @@ static void run_undisturbed(task_fn *body, struct talk *t)
 	assert_int_equal(harness_run(body, t), 0);
 	assert_false(t->wrong);
 	if (t->hear)
-		assert_int_equal(t->heard_bytes, strlen(t->hear));
+		assert_int_equal(t->heard_bytes, t->hear_bytes);
 }
 
 static void every_service_answers(void **state)
@@ -285,6 +346,36 @@ static void every_service_answers(void **state)
 	run_undisturbed(simple_body, &http_talk);
 	assert_true(http_talk.heard_bytes > 20 * 1024);
 	run_undisturbed(proxy_body, &proxy_talk);
+	run_undisturbed(proxy_body, &tls_talk);
+}
+
+/* -- a proxy that listens for a name -- */
+
+static char hello_and_more[4096];
+static struct talk routed_talk = { .say = hello_and_more, .hear = hello_and_more, .route = "known.test" };
+
+static void make_hello(void)
+{
+	SSL_CTX *context = SSL_CTX_new(TLS_client_method());
+	SSL *ssl = SSL_new(context);
+	BIO *in = BIO_new(BIO_s_mem()), *out = BIO_new(BIO_s_mem());
+
+	assert_true(SSL_set_max_proto_version(ssl, TLS1_2_VERSION));	/* the shorter one */
+	assert_true(SSL_set_tlsext_host_name(ssl, routed_talk.route));
+	SSL_set_bio(ssl, in, out);
+	assert_int_equal(SSL_connect(ssl), -1);
+	size_t length = (size_t) BIO_read(out, hello_and_more, sizeof(hello_and_more) - 5);
+	memcpy(hello_and_more + length, "hello", 5);
+	routed_talk.say_bytes = routed_talk.hear_bytes = length + 5;
+	SSL_free(ssl);
+	SSL_CTX_free(context);
+}
+
+static void what_was_read_to_find_a_name_is_passed_on_whole_and_first(void **state)
+{
+	(void) state;
+	for (routed_talk.pause_at = 0; routed_talk.pause_at < routed_talk.say_bytes; routed_talk.pause_at++)
+		run_undisturbed(proxy_body, &routed_talk);
 }
 
 static void torture(task_fn *body, struct talk *t, uint64_t least_points)
@@ -310,6 +401,19 @@ static void proxy_survives_a_blow_at_every_suspension_point(void **state)
 {
 	(void) state;
 	torture(proxy_body, &proxy_talk, 15);
+}
+
+static void a_proxy_with_routes_survives_a_blow_at_every_suspension_point(void **state)
+{
+	(void) state;
+	routed_talk.pause_at = 20;
+	torture(proxy_body, &routed_talk, 8);
+}
+
+static void a_proxy_over_tls_survives_a_blow_at_every_suspension_point(void **state)
+{
+	(void) state;
+	torture(proxy_body, &tls_talk, 20);
 }
 
 static void small_services_survive_a_blow_at_every_suspension_point(void **state)
@@ -352,6 +456,19 @@ static void proxy_survives_every_planted_failure(void **state)
 	torture_faults(proxy_body, &proxy_talk);
 }
 
+static void a_proxy_over_tls_survives_every_planted_failure(void **state)
+{
+	(void) state;
+	torture_faults(proxy_body, &tls_talk);
+}
+
+static void a_proxy_with_routes_survives_every_planted_failure(void **state)
+{
+	(void) state;
+	routed_talk.pause_at = 20;
+	torture_faults(proxy_body, &routed_talk);
+}
+
 /* -- limits in time, on the virtual clock -- */
 
 struct patience {
@@ -371,7 +488,7 @@ static int wait_for_the_end(void *arg)
 	ssize_t n;
 	int ends[2];
 
-	assert_int_equal(service_new(&p->sc, &configuration, NULL, &s), 0);
+	assert_int_equal(service_new(&p->sc, &configuration, &(struct service_parts) { 0 }, &s), 0);
 	harness_socketpair(ends);
 	assert_int_equal(stream_new(ends[0], &mine), 0);
 	{
@@ -476,6 +593,27 @@ static void swallow(void *context, enum log_level level, const char *line, size_
 	(void) length;
 }
 
+static int open_all(void **state)
+{
+	(void) state;
+	log_open(LOG_FORMAT_LOGFMT, LOG_LEVEL_DEBUG);
+	log_set_sink(swallow, NULL);
+	snprintf(proxy_address, sizeof(proxy_address), "unix:@corelay-test-%d", (int) getpid());
+	make_hello();
+	assert_int_equal(tls_keep_new(&keep), 0);
+	assert_int_equal(profile_new(&configuration, &server_tls, keep, false, stderr, &server_profile), 0);
+	return profile_new(&configuration, &client_tls, keep, false, stderr, &client_profile);
+}
+
+static int close_all(void **state)
+{
+	(void) state;
+	profile_unref(server_profile);
+	profile_unref(client_profile);
+	tls_keep_free(keep);
+	return 0;
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -483,10 +621,15 @@ int main(void)
 		cmocka_unit_test(echo_survives_a_blow_at_every_suspension_point),
 		cmocka_unit_test(http_survives_a_blow_at_every_suspension_point),
 		cmocka_unit_test(proxy_survives_a_blow_at_every_suspension_point),
+		cmocka_unit_test(what_was_read_to_find_a_name_is_passed_on_whole_and_first),
+		cmocka_unit_test(a_proxy_with_routes_survives_a_blow_at_every_suspension_point),
+		cmocka_unit_test(a_proxy_over_tls_survives_a_blow_at_every_suspension_point),
 		cmocka_unit_test(small_services_survive_a_blow_at_every_suspension_point),
 		cmocka_unit_test(echo_survives_every_planted_failure),
 		cmocka_unit_test(http_survives_every_planted_failure),
 		cmocka_unit_test(proxy_survives_every_planted_failure),
+		cmocka_unit_test(a_proxy_with_routes_survives_every_planted_failure),
+		cmocka_unit_test(a_proxy_over_tls_survives_every_planted_failure),
 		cmocka_unit_test(silence_ends_at_the_idle_timeout),
 		cmocka_unit_test(a_session_ends_at_its_own_limit),
 		cmocka_unit_test(a_request_head_has_a_total_limit),
@@ -494,8 +637,5 @@ int main(void)
 		cmocka_unit_test(every_type_of_service_can_be_found),
 	};
 
-	log_open(LOG_FORMAT_LOGFMT, LOG_LEVEL_DEBUG);
-	log_set_sink(swallow, NULL);
-	snprintf(proxy_address, sizeof(proxy_address), "unix:@corelay-test-%d", (int) getpid());
-	return cmocka_run_group_tests_name("service", tests, NULL, NULL);
+	return cmocka_run_group_tests_name("service", tests, open_all, close_all);
 }

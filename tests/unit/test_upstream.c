@@ -25,7 +25,7 @@ static struct upstream *make(const struct spec *specs, size_t count, uint64_t tr
 		servers[i].weight = specs[i].weight;
 		servers[i].backup = specs[i].backup;
 	}
-	assert_int_equal(upstream_new(&uc, &u), 0);
+	assert_int_equal(upstream_new(&uc, NULL, &u), 0);
 	return u;
 }
 
