@@ -55,9 +55,23 @@ function number(x) {
 	return sprintf(x >= 100 || x <= -100 ? "%.0f" : x >= 10 ? "%.1f" : "%.2f", x)
 }
 
+# Which of the servers beside the ceiling and Corelay has the best figure; "" where none has one.
+function best_peer(workload, key, better,    s, m, best, name) {
+	for (s = 1; s <= server_count; s++) {
+		if (servers[s] == "ceiling" || servers[s] == "corelay" || !is_known(workload, key, servers[s]))
+			continue
+		m = median(workload, key, servers[s])
+		if (name == "" || (better == "more" ? m > best : m < best)) {
+			best = m
+			name = servers[s]
+		}
+	}
+	return name
+}
+
 # To another server's figure; "-" where there is none.
 function ratio(workload, key, server, to,    base) {
-	if (!is_known(workload, key, to))
+	if (!is_known(workload, key, server) || !is_known(workload, key, to))
 		return "-"
 	base = median(workload, key, to)
 	return base > 0 ? sprintf("%.2f", median(workload, key, server) / base) : "-"

@@ -1,5 +1,6 @@
-# One thread under a master, the timeouts that Corelay has. Its own judgement decides when to splice.
-serves="relay http"
+# One thread under a master, the timeouts that Corelay has. Its own judgement decides when to splice. Of TLS, sessions
+# live in tickets alone, as everywhere here: its cache of sessions is off.
+serves="relay http tls"
 packages="haproxy"
 
 build() {
@@ -16,6 +17,7 @@ run() {
 			    nbthread 1
 			    maxconn $maxconn
 			    maxpipes $maxpipes
+			    tune.ssl.cachesize 0
 			defaults
 			    timeout connect 5s
 			    timeout client 1h
@@ -32,6 +34,16 @@ serve_relay() {
 		    mode tcp
 		    option splice-auto
 		    bind $1 backlog 4096
+		    maxconn $maxconn
+		    server back $2
+	END
+}
+
+serve_tls() {
+	cat <<-END
+		listen front
+		    mode tcp
+		    bind $1 backlog 4096 ssl crt $key_and_certificate ssl-min-ver TLSv1.2
 		    maxconn $maxconn
 		    server back $2
 	END

@@ -1,6 +1,6 @@
 # A master and one worker, as Debian runs it on one processor. Access logs are off: Corelay writes a record for each connection,
-# not for each request. Half-close is passed on, as Corelay does.
-serves="relay http"
+# not for each request. Half-close is passed on, as Corelay does. Of TLS, its defaults: tickets, no cache of sessions.
+serves="relay http tls"
 packages="nginx libnginx-mod-stream"
 
 build() {
@@ -11,7 +11,7 @@ build() {
 run() {
 	mkdir -p "$scratch/nginx"
 	{
-		[ "$1" != relay ] || echo "load_module /usr/lib/nginx/modules/ngx_stream_module.so;"
+		[ "$1" = http ] || echo "load_module /usr/lib/nginx/modules/ngx_stream_module.so;"
 		cat <<-END
 			daemon off;
 			pid $scratch/nginx/pid;
@@ -30,6 +30,23 @@ serve_relay() {
 		stream {
 			server {
 				listen $1 backlog=4096;
+				proxy_pass $2;
+				proxy_connect_timeout 5s;
+				proxy_timeout 1h;
+				proxy_half_close on;
+			}
+		}
+	END
+}
+
+serve_tls() {
+	cat <<-END
+		stream {
+			server {
+				listen $1 ssl backlog=4096;
+				ssl_certificate $certificate;
+				ssl_certificate_key $key;
+				ssl_protocols TLSv1.2 TLSv1.3;
 				proxy_pass $2;
 				proxy_connect_timeout 5s;
 				proxy_timeout 1h;
