@@ -12,8 +12,8 @@
 
 #define THREAD_STACK_BYTES (1024 * 1024)	/* getaddrinfo() and its plug-ins are not frugal */
 /* The loop comes first: a burst of handshakes that keeps all processors busy would cost its clients
- * milliseconds. Against other services it makes no difference, they have control groups of their own. */
-#define NICENESS 19
+ * milliseconds. Not by more, or other work on the same processors would starve the handshakes. */
+#define NICENESS 10
 #define LONGEST_JOIN_MS INT64_C(86400000)
 
 struct worker {

@@ -61,7 +61,7 @@ check "2 MB come back from /echo" \
 	eval 'get /echo --data-binary "@$work/body" -H Expect: --output "$work/back" && cmp "$work/body" "$work/back"'
 recorded "curl is spoken to in the protocol that it offers" web 'alpn=http/1\.1 '
 if command -v wrk >/dev/null; then
-	said=$(timeout $((30 * slowness)) wrk -t 1 -c 20 -d 1s --timeout $((2 * slowness))s "https://$(at web)/" 2>&1)
+	said=$(timeout $((30 * slowness)) wrk -t 1 -c 20 -d $((slowness > 1 ? 8 : 1))s --timeout $((2 * slowness))s "https://$(at web)/" 2>&1)
 	note "wrk: $(sed -nE 's/^Requests\/sec: */requests per second: /p' <<<"$said")"
 	check "wrk has nothing to complain about" \
 		eval 'grep -qE "^ *[1-9][0-9]* requests in" <<<"$said" && ! grep -qE "Socket errors|Non-2xx|unable" <<<"$said"'
