@@ -137,15 +137,25 @@ ssize_t fd_read(int fd, void *buffer, size_t length)
 	return n < 0 ? -errno : n;
 }
 
-ssize_t fd_write(int fd, const void *bytes, size_t length)
+static ssize_t send_bytes(int fd, const void *bytes, size_t length, int flags)
 {
 	int r = fault_point("send", EPIPE);
 
 	if (r < 0)
 		return r;
 
-	ssize_t n = RETRY(send(fd, bytes, length, MSG_NOSIGNAL));
+	ssize_t n = RETRY(send(fd, bytes, length, MSG_NOSIGNAL | flags));
 	return n < 0 ? -errno : n;
+}
+
+ssize_t fd_write(int fd, const void *bytes, size_t length)
+{
+	return send_bytes(fd, bytes, length, 0);
+}
+
+ssize_t fd_write_more(int fd, const void *bytes, size_t length)
+{
+	return send_bytes(fd, bytes, length, MSG_MORE);
 }
 
 ssize_t fd_writev(int fd, const struct iovec *parts, int count)

@@ -6,10 +6,11 @@
 #define STEPS_PER_TURN 8
 /* No read begins in a turn that has brought so much. */
 #define TURN_BYTES (512 * 1024)
+#define COPIED_TURN_BYTES (128 * 1024)
 /* So many full chunks in a row, 64 KiB, are taken for the beginning of much more. */
 #define FULL_READS 4
-/* So many splices in a row that were smaller than a chunk are taken for the end of it. */
-#define SMALL_SPLICES 4
+/* So many moves in a row that were smaller than a chunk are taken for the end of it. */
+#define SMALL_MOVES 4
 
 void flow_init(struct flow *f, struct stream *from, struct stream *to, struct pipe_pool *pipes)
 {
@@ -22,7 +23,7 @@ void flow_init(struct flow *f, struct stream *from, struct stream *to, struct pi
 static void begin_to_splice(struct flow *f)
 {
 	f->way = FLOW_SPLICES;
-	f->small_splices = 0;
+	f->small_moves = 0;
 	pipe_pool_join(f->pipes);
 }
 
@@ -34,20 +35,38 @@ static void end_to_splice(struct flow *f, enum flow_way way)
 	f->full_reads = 0;
 }
 
+/* True when there have been so many small ones in a row that bytes no longer come in bulk. */
+static bool small_moves_add_up(struct flow *f, size_t bytes)
+{
+	f->small_moves = bytes < CHUNK_BYTES ? f->small_moves + 1 : 0;
+	return f->small_moves == SMALL_MOVES;
+}
+
+static void begin_bulk(struct flow *f)
+{
+	if (f->way == FLOW_COPIES) {
+		begin_to_splice(f);
+	} else {
+		f->large = true;
+		f->small_moves = 0;
+	}
+}
+
 static void note_copied(struct flow *f, size_t bytes)
 {
 	f->read_next = false;
+	if (UNLIKELY(f->large) && small_moves_add_up(f, bytes))
+		f->large = false;
 	if (LIKELY(bytes < CHUNK_BYTES))
 		f->full_reads = 0;
-	else if (f->way == FLOW_COPIES && ++f->full_reads == FULL_READS)
-		begin_to_splice(f);
+	else if (!f->large && f->way != FLOW_SPLICES && ++f->full_reads == FULL_READS)
+		begin_bulk(f);
 }
 
 static void note_spliced(struct flow *f, size_t bytes)
 {
 	f->read_next = bytes < f->pipe->size_bytes;
-	f->small_splices = bytes < CHUNK_BYTES ? f->small_splices + 1 : 0;
-	if (f->small_splices == SMALL_SPLICES)
+	if (small_moves_add_up(f, bytes))
 		end_to_splice(f, FLOW_COPIES);
 }
 
@@ -63,6 +82,10 @@ static int wait_to_read(struct flow *f)
 
 static bool has_chunk(struct flow *f)
 {
+	if (UNLIKELY(f->chunk && f->large != chunk_is_large(f->chunk)))
+		f->chunk = chunk_put(f->chunk);
+	if (UNLIKELY(!f->chunk && f->large))
+		f->chunk = chunk_try_get_large();
 	if (!f->chunk)
 		f->chunk = chunk_try_get();
 	f->starved = !f->chunk;
@@ -80,7 +103,7 @@ static int copy_in(struct flow *f)
 	if (!has_chunk(f))
 		return FLOW_BLOCKED;
 
-	ssize_t n = stream_try_read(f->from, f->chunk->bytes, sizeof(f->chunk->bytes), &f->want);
+	ssize_t n = stream_try_read(f->from, f->chunk->bytes, f->chunk->size_bytes, &f->want);
 	if (n > 0) {
 		fill_chunk(f, n);
 		f->moved_bytes += (size_t) n;
@@ -171,7 +194,7 @@ static int take_from_pipe(struct flow *f)
 	if (!has_chunk(f))
 		return FLOW_BLOCKED;
 
-	ssize_t n = pipe_read(f->pipe, f->chunk->bytes, sizeof(f->chunk->bytes));
+	ssize_t n = pipe_read(f->pipe, f->chunk->bytes, f->chunk->size_bytes);
 	if (n < 0)
 		return (int) n;
 	fill_chunk(f, n);
@@ -216,6 +239,11 @@ static int step(struct flow *f)
 	return FLOW_BLOCKED;
 }
 
+static bool has_had_its_turn(const struct flow *f)
+{
+	return f->state == FLOW_READING && f->moved_bytes >= (f->way == FLOW_SPLICES ? TURN_BYTES : COPIED_TURN_BYTES);
+}
+
 int flow_turn(struct flow *f, bool *progress)
 {
 	for (int steps = 0; steps < STEPS_PER_TURN; steps++) {
@@ -224,7 +252,7 @@ int flow_turn(struct flow *f, bool *progress)
 		if (result != FLOW_DONE)
 			return result;
 		*progress = true;
-		if (f->moved_bytes >= TURN_BYTES && f->state == FLOW_READING)
+		if (has_had_its_turn(f))
 			break;
 	}
 	return FLOW_DONE;

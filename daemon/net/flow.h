@@ -1,7 +1,8 @@
 /* flow.h - one direction of a relay: what one stream sends goes to the other one, then its end does.
  *
  * A flow copies through a chunk. Once it has read several full ones without finding the socket drained it has the
- * kernel move the bytes through a pipe, until they come in small pieces again. It holds one chunk or one pipe while
+ * kernel move the bytes through a pipe, or, where only copying will do, takes large chunks, until they come in small
+ * pieces again. It holds one chunk or one pipe while
  * bytes are in it, and none while it waits to read. (Both it holds only to empty the pipe when a stream refuses to
  * splice any longer.) Nothing here suspends.
  */
@@ -36,7 +37,8 @@ struct flow {
 	enum flow_way way;
 	bool read_next;			/* a splice has left it open whether there is more: a read tells */
 	uint8_t full_reads;		/* in a row, while it copies */
-	uint8_t small_splices;		/* in a row, while it splices */
+	bool large;			/* it copies through large chunks when it can have them */
+	uint8_t small_moves;		/* in a row, while it splices or has large chunks */
 	size_t moved_bytes;		/* read; for whoever pumps to look at and to clear */
 };
 
@@ -51,7 +53,7 @@ enum flow_result {
 };
 
 /* Reads, writes, passes the end on, until it must wait or has moved as much as one flow may before others get their
- * turn: 64 KiB when it copies, a full pipe or little more when it splices. FLOW_BLOCKED, FLOW_DONE, or -errno: that
+ * turn: 128 KiB when it copies, a full pipe or little more when it splices. FLOW_BLOCKED, FLOW_DONE, or -errno: that
  * of `to` when the flow owes something, else that of `from`. *progress becomes true when anything was done. */
 int flow_turn(struct flow *f, bool *progress) _must_check_;
 /* After a failure. */

@@ -189,7 +189,7 @@ ssize_t (stream_read_chunk)(struct stream *s, struct chunk **ret)
 		if (UNLIKELY(r < 0))
 			break;
 
-		ssize_t n = read_now(s, c->bytes, sizeof(c->bytes), &want);
+		ssize_t n = read_now(s, c->bytes, c->size_bytes, &want);
 		if (LIKELY(n > 0)) {
 			c->begin = 0;
 			c->end = (uint32_t) n;

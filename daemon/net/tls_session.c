@@ -211,12 +211,26 @@ static ssize_t failed_to_write(struct tls_session *t, int returned)
 	return result;
 }
 
+/* A record after the other; the kernel hears of each that more follows, so that it sends them together and
+ * wakes the peer once. What did not succeed behind some that did is told by the next write. */
 static ssize_t write_some(struct tls_session *t, struct call *call)
 {
-	size_t n = 0;
-	int r = SSL_write_ex(t->ssl, call->source, call->length, &n);
+	const char *next = call->source;
+	size_t rest = call->length, n = 0;
+	int r;
 
-	return LIKELY(r == 1) ? (ssize_t) n : failed_to_write(t, r);
+	do {
+		t->more_follows = rest > TLS_RECORD_BYTES;
+		r = SSL_write_ex(t->ssl, next, MIN(rest, (size_t) TLS_RECORD_BYTES), &n);
+		if (UNLIKELY(r != 1))
+			break;
+		next += n;
+		rest -= n;
+	} while (UNLIKELY(rest > 0));
+	t->more_follows = false;
+
+	ssize_t failure = r == 1 ? 0 : failed_to_write(t, r);
+	return LIKELY(rest < call->length) ? (ssize_t) (call->length - rest) : failure;
 }
 
 /* Why nothing can be written any more; 0: it can. */
@@ -225,7 +239,6 @@ static int why_mute(const struct tls_session *t)
 	return t->broken ? why_broken(t) : t->write_error;
 }
 
-/* One record takes TLS_RECORD_BYTES; what is longer is written by further calls. */
 static ssize_t tls_write(struct stream *s, const void *bytes, size_t length)
 {
 	struct call call = { .session = s->session, .fn = write_some, .source = bytes, .length = length };

@@ -88,10 +88,11 @@ static int socket_write(BIO *bio, const char *bytes, size_t length, size_t *ret_
 		return add_to_memory(t, bytes, length);
 	}
 
-	ssize_t n = fd_write(io_fd(&t->stream->io), bytes, length);
+	int fd = io_fd(&t->stream->io);
+	ssize_t n = t->more_follows ? fd_write_more(fd, bytes, length) : fd_write(fd, bytes, length);
+	if (n < (ssize_t) length && (n >= 0 || n == -EAGAIN))
+		io_drained(&t->stream->io, IO_WRITE);
 	if (n >= 0) {
-		if ((size_t) n < length)
-			io_drained(&t->stream->io, IO_WRITE);
 		*ret_length = (size_t) n;
 		return 1;
 	}

@@ -4,25 +4,40 @@
 #include "base/memory.h"
 #include "runtime/sync.h"
 
-/* Chunks kept for reuse; more are given back to the allocator. */
-#define CHUNKS_KEPT 64
+/* Kept for reuse of each size; more are given back to the allocator. */
+#define KEPT 64
+#define LARGE_KEPT 4
 #define CHUNKS_DEFAULT 4096	/* 64 MiB */
+/* Lent at most: 4 MiB. */
+#define LARGE_LENT 64
+
+/* Chunks of one size that nobody uses at present. */
+struct shelf {
+	struct chunk *free;
+	size_t kept, most_kept;
+	uint32_t chunk_bytes;
+};
 
 static struct {
 	struct semaphore slots;
-	struct chunk *free;
-	size_t kept;
-} pool = { .slots = { "buffer", CHUNKS_DEFAULT, 0, LIST_INIT(pool.slots.waiters) } };
+	struct shelf ordinary, large;
+	size_t large_lent;
+} pool = {
+	.slots = { "buffer", CHUNKS_DEFAULT, 0, LIST_INIT(pool.slots.waiters) },
+	.ordinary = { .most_kept = KEPT, .chunk_bytes = CHUNK_BYTES },
+	.large = { .most_kept = LARGE_KEPT, .chunk_bytes = CHUNK_LARGE_BYTES },
+};
 
-static struct chunk *take(void)
+/* Gives the slot back that it was called with when there is no memory. */
+static struct chunk *take(struct shelf *shelf)
 {
-	struct chunk *c = pool.free;
+	struct chunk *c = shelf->free;
 
 	if (c) {
-		pool.free = c->next;
-		pool.kept--;
+		shelf->free = c->next;
+		shelf->kept--;
 	} else {
-		c = memory_resize(NULL, sizeof(*c));
+		c = memory_resize(NULL, sizeof(*c) + shelf->chunk_bytes);
 	}
 	if (!c) {
 		semaphore_release(&pool.slots);
@@ -30,7 +45,30 @@ static struct chunk *take(void)
 	}
 	c->next = NULL;
 	c->begin = c->end = 0;
+	c->size_bytes = shelf->chunk_bytes;
 	return c;
+}
+
+static void put(struct shelf *shelf, struct chunk *c)
+{
+	if (shelf->kept < shelf->most_kept) {
+		c->next = shelf->free;
+		shelf->free = c;
+		shelf->kept++;
+	} else {
+		memory_free(c);
+	}
+}
+
+static void clear(struct shelf *shelf)
+{
+	while (shelf->free) {
+		struct chunk *c = shelf->free;
+
+		shelf->free = c->next;
+		memory_free(c);
+	}
+	shelf->kept = 0;
 }
 
 int (chunk_get)(struct chunk **ret)
@@ -39,7 +77,7 @@ int (chunk_get)(struct chunk **ret)
 	if (r < 0)
 		return r;
 
-	struct chunk *c = take();
+	struct chunk *c = take(&pool.ordinary);
 	if (!c)
 		return -ENOMEM;
 	*ret = c;
@@ -48,19 +86,29 @@ int (chunk_get)(struct chunk **ret)
 
 struct chunk *chunk_try_get(void)
 {
-	return semaphore_try_acquire(&pool.slots) ? take() : NULL;
+	return semaphore_try_acquire(&pool.slots) ? take(&pool.ordinary) : NULL;
+}
+
+struct chunk *chunk_try_get_large(void)
+{
+	if (pool.large_lent == LARGE_LENT || !semaphore_try_acquire(&pool.slots))
+		return NULL;
+
+	struct chunk *c = take(&pool.large);
+	if (c)
+		pool.large_lent++;
+	return c;
 }
 
 struct chunk *chunk_put(struct chunk *c)
 {
 	if (!c)
 		return NULL;
-	if (pool.kept < CHUNKS_KEPT) {
-		c->next = pool.free;
-		pool.free = c;
-		pool.kept++;
+	if (UNLIKELY(chunk_is_large(c))) {
+		pool.large_lent--;
+		put(&pool.large, c);
 	} else {
-		memory_free(c);
+		put(&pool.ordinary, c);
 	}
 	semaphore_release(&pool.slots);
 	return NULL;
@@ -79,13 +127,8 @@ size_t chunk_in_use(void)
 void chunk_pool_done(void)
 {
 	ENSURE(pool.slots.used == 0, "%zu buffers in use at the end of the loop", pool.slots.used);
-	while (pool.free) {
-		struct chunk *c = pool.free;
-
-		pool.free = c->next;
-		memory_free(c);
-	}
-	pool.kept = 0;
+	clear(&pool.ordinary);
+	clear(&pool.large);
 	semaphore_done(&pool.slots);
 	semaphore_init(&pool.slots, "buffer", CHUNKS_DEFAULT);
 }

@@ -37,7 +37,7 @@ static int borrowed(void *arg)
 	assert_int_equal(chunk_in_use(), 0);
 	assert_int_equal(chunk_get(&a), 0);
 	assert_int_equal(chunk_length(a), 0);
-	memset(a->bytes, 'x', sizeof(a->bytes));
+	memset(a->bytes, 'x', a->size_bytes);
 	a->begin = 10;
 	a->end = 30;
 	assert_int_equal(chunk_length(a), 20);
@@ -130,7 +130,7 @@ static int hundreds(void *arg)
 		for (size_t i = 0; i < ARRAY_LENGTH(c); i++) {
 			c[i] = chunk_try_get();
 			assert_non_null(c[i]);
-			memset(c[i]->bytes, (int) i, sizeof(c[i]->bytes));
+			memset(c[i]->bytes, (int) i, c[i]->size_bytes);
 		}
 		assert_int_equal(chunk_in_use(), ARRAY_LENGTH(c));
 		for (size_t i = 0; i < ARRAY_LENGTH(c); i++) {
@@ -145,6 +145,45 @@ static void more_than_the_pool_keeps_can_be_lent(void **state)
 {
 	(void) state;
 	assert_int_equal(harness_run(hundreds, NULL), 0);
+}
+
+static int large_ones(void *arg)
+{
+	struct chunk *c[200], *hot;
+	size_t n = 0;
+
+	(void) arg;
+	while (n < ARRAY_LENGTH(c) && (c[n] = chunk_try_get_large())) {
+		assert_int_equal(c[n]->size_bytes, CHUNK_LARGE_BYTES);
+		assert_int_equal(chunk_length(c[n]), 0);
+		memset(c[n]->bytes, (int) n, c[n]->size_bytes);
+		n++;
+	}
+	assert_in_range(n, 16, ARRAY_LENGTH(c) - 1);
+	assert_int_equal(chunk_in_use(), n);
+	for (size_t i = 0; i < n; i++)
+		assert_int_equal(c[i]->bytes[CHUNK_LARGE_BYTES - 1], (int) i);
+
+	hot = chunk_try_get();
+	assert_int_equal(hot->size_bytes, CHUNK_BYTES);
+	chunk_put(hot);
+	for (size_t i = 0; i < n; i++)
+		chunk_put(c[i]);
+	assert_int_equal(chunk_in_use(), 0);
+	hot = chunk_try_get();
+	assert_int_equal(hot->size_bytes, CHUNK_BYTES);
+
+	chunk_set_limit(1);
+	assert_null(chunk_try_get_large());
+	chunk_put(hot);
+	chunk_put(chunk_try_get_large());
+	return 0;
+}
+
+static void large_ones_are_few_and_count_as_one(void **state)
+{
+	(void) state;
+	assert_int_equal(harness_run(large_ones, NULL), 0);
 }
 
 /* -- torture -- */
@@ -195,6 +234,7 @@ int main(void)
 		cmocka_unit_test(whoever_comes_when_all_are_lent_waits_in_line),
 		cmocka_unit_test(one_can_always_be_had),
 		cmocka_unit_test(more_than_the_pool_keeps_can_be_lent),
+		cmocka_unit_test(large_ones_are_few_and_count_as_one),
 		cmocka_unit_test(a_cancel_a_timeout_or_a_failure_anywhere_keeps_no_chunk),
 	};
 

@@ -24,6 +24,7 @@ struct scene {
 	struct stream *from, *to;
 	struct flow flow;
 	size_t said, heard;			/* bytes, each of which depends on its position */
+	size_t others_hold;			/* chunks */
 };
 
 static void scene_done(struct scene *s)
@@ -117,7 +118,7 @@ static void carry(struct scene *s)
 	}
 	assert_int_equal(s->flow.state, FLOW_READING);
 	assert_false(flow_holds_buffer(&s->flow));
-	assert_int_equal(chunk_in_use(), 0);
+	assert_int_equal(chunk_in_use(), s->others_hold);
 	assert_int_equal(pipes.lent, 0);
 	assert_int_equal(s->to->sent_bytes, s->said);
 	assert_int_equal(s->from->received_bytes, s->said);
@@ -222,6 +223,83 @@ static int with_a_veil(void *unused)
 	assert_int_equal(s.flow.way, FLOW_ONLY_COPIES);
 	s.to->ops = plain;
 	return 0;
+}
+
+/* -- large chunks -- */
+
+/* The sink does not take all at once, so that it can be seen what the rest is kept in. */
+static void see_chunk(struct scene *s, size_t expected_bytes)
+{
+	sockets_make_small(io_fd(&s->to->io));
+	say(s, 8 * FULL);
+	wait_for(&s->flow);
+	assert_int_equal(pump(&s->flow), FLOW_BLOCKED);
+	assert_true(flow_owes(&s->flow));
+	assert_int_equal(s->flow.chunk->size_bytes, expected_bytes);
+	hear(s);
+	carry(s);
+}
+
+static int bulk_by_copying(void *unused)
+{
+	SCENE(s, harness_socketpair);
+
+	(void) unused;
+	flow_init(&s.flow, s.from, s.to, NULL);
+	assert_int_equal(pump(&s.flow), FLOW_BLOCKED);
+	burst(&s, 4 * FULL - 1);
+	assert_false(s.flow.large);
+	burst(&s, 4 * FULL);
+	assert_true(s.flow.large);
+
+	/* A pause does not end it, nor do three small pieces. */
+	see_chunk(&s, CHUNK_LARGE_BYTES);
+	for (int i = 0; i < 3; i++)
+		burst(&s, FULL - 1);
+	burst(&s, FULL);
+	for (int i = 0; i < 3; i++)
+		burst(&s, 1);
+	assert_true(s.flow.large);
+	burst(&s, 100);
+	assert_false(s.flow.large);
+	burst(&s, 3 * FULL);
+	assert_false(s.flow.large);
+	return 0;
+}
+
+static void four_full_chunks_in_a_row_make_the_next_ones_large(void **unused)
+{
+	(void) unused;
+	run(bulk_by_copying);
+}
+
+static int no_large_chunk(void *unused)
+{
+	struct chunk *taken[512];
+	size_t n = 0;
+	SCENE(s, harness_socketpair);
+
+	(void) unused;
+	flow_init(&s.flow, s.from, s.to, NULL);
+	assert_int_equal(pump(&s.flow), FLOW_BLOCKED);
+	burst(&s, 4 * FULL);
+	assert_true(s.flow.large);
+	while (n < ARRAY_LENGTH(taken) && (taken[n] = chunk_try_get_large()))
+		n++;
+	assert_in_range(n, 1, ARRAY_LENGTH(taken) - 1);
+	s.others_hold = n;
+	see_chunk(&s, CHUNK_BYTES);
+	while (n > 0)
+		chunk_put(taken[--n]);
+	s.others_hold = 0;
+	see_chunk(&s, CHUNK_LARGE_BYTES);
+	return 0;
+}
+
+static void without_a_large_chunk_to_be_had_an_ordinary_one_does(void **unused)
+{
+	(void) unused;
+	run(no_large_chunk);
 }
 
 static void what_is_not_passed_on_as_it_is_gets_copied(void **unused)
@@ -530,6 +608,8 @@ int main(void)
 		cmocka_unit_test(four_full_chunks_in_a_row_make_it_splice),
 		cmocka_unit_test(four_small_splices_in_a_row_make_it_copy),
 		cmocka_unit_test(what_is_not_passed_on_as_it_is_gets_copied),
+		cmocka_unit_test(four_full_chunks_in_a_row_make_the_next_ones_large),
+		cmocka_unit_test(without_a_large_chunk_to_be_had_an_ordinary_one_does),
 		cmocka_unit_test(what_is_behind_urgent_data_comes_all_the_same),
 		cmocka_unit_test(a_sink_that_takes_no_more_stops_the_source),
 		cmocka_unit_test(the_end_comes_behind_what_is_in_the_pipe),
