@@ -13,7 +13,7 @@
 #define THREAD_STACK_BYTES (1024 * 1024)	/* getaddrinfo() and its plug-ins are not frugal */
 /* The loop comes first: a burst of handshakes that keeps all processors busy would cost its clients
  * milliseconds. Not by more, or other work on the same processors would starve the handshakes. */
-#define NICENESS 10
+#define NICENESS 15
 #define LONGEST_JOIN_MS INT64_C(86400000)
 
 struct worker {

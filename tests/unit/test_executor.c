@@ -182,7 +182,7 @@ static int on_another_thread(void *arg)
 	assert_int_not_equal(w.thread, gettid());
 	assert_string_equal(w.thread_name, "corelay-work");
 	assert_true(w.signals_blocked);
-	assert_int_equal(w.niceness, 10);
+	assert_int_equal(w.niceness, 15);
 	assert_false(all_signals_blocked());
 	for (int i = 0; i < 10; i++)
 		assert_int_equal(executor_run(EXECUTOR_CPU, "more of it", job, &w), 7);
