@@ -10,10 +10,14 @@ ours=(--certificate "$certs/server.pem" --key "$certs/server.key")
 theirs=(--name good.test --ca "$certs/ca.pem")
 
 # A hundred times a mebibyte each way, in writes of 64 KiB: both at once, then each side after the other's end, and so on. And a
-# million records of one byte to a daemon that opens them; fewer where that is only part of the work.
+# mebibyte in records of one byte, which are a million: once, or a hundred times in a long run (scripts/test --long), which takes
+# half an hour.
 times=$((slowness > 1 ? 21 : 100))
-many=$((slowness > 1 ? 1 << 18 : 1 << 20))
-few=$((1 << 17))
+small_times=1
+small_bytes=$((slowness > 1 ? 1 << 18 : 1 << 20))
+if [ "${LONG:-no}" = yes ]; then
+	times=100 small_times=100 small_bytes=$((1 << 20))
+fi
 
 # Which side of the daemon has TLS: options of the client and of the server.
 declare -A client_tls=(
@@ -55,10 +59,9 @@ front() {
 for mode in terminate originate both pass; do
 	front $mode $mode $((1 << 20)) 65536 $times
 done
-front terminate_small terminate $many 65536 1
-front originate_small originate $few 1 1
-front both_small both $few 1 1
-front pass_small pass $few 1 1
+for mode in terminate originate both pass; do
+	front ${mode}_small $mode $small_bytes 1 $small_times
+done
 {
 	service warm echo "tls = in"
 	service plain echo
@@ -73,7 +76,7 @@ transfers() {
 	local status=0 begun=${EPOCHREALTIME/./}
 	# The options are words.
 	# shellcheck disable=SC2086
-	timeout $((60 * slowness)) "$tls_peer" transfer --to "$(at "$1")" ${client_tls[$2]} \
+	timeout $((60 * $5 * slowness)) "$tls_peer" transfer --to "$(at "$1")" ${client_tls[$2]} \
 		--bytes "$3" --write "$4" --times "$5" >"$work/client" 2>&1 </dev/null || status=$?
 	if [ $status -eq 0 ]; then
 		wait "${server_of[$1]}" || status=$?
@@ -92,10 +95,10 @@ for mode in terminate originate both pass; do
 	recorded "each side's end was a clean one" $mode 'in=[0-9]{7,} out=[0-9]{7,} .*end="(client|upstream) closed" state=--' $times
 done
 canary_start "$(port_of plain)"
-transfers terminate_small terminate $many 1 1
-transfers originate_small originate $few 65536 1
-transfers both_small both $few 1 1
-transfers pass_small pass $few 1 1
+for mode in terminate originate both pass; do
+	transfers ${mode}_small $mode $small_bytes 1 $small_times
+	recorded "and here, too" ${mode}_small 'in=[0-9]{6,} out=[0-9]{6,} .*end="(client|upstream) closed" state=--' $small_times
+done
 
 oracles
 finish
