@@ -10,13 +10,13 @@ ours=(--certificate "$certs/server.pem" --key "$certs/server.key")
 theirs=(--name good.test --ca "$certs/ca.pem")
 
 # A hundred times a mebibyte each way, in writes of 64 KiB: both at once, then each side after the other's end, and so on. And a
-# mebibyte in records of one byte, which are a million: once, or a hundred times in a long run (scripts/test --long), which takes
+# mebibyte in records of one byte, which are a million: once, or as often in a long run (scripts/test --long), which takes
 # half an hour.
 times=$((slowness > 1 ? 21 : 100))
 small_times=1
 small_bytes=$((slowness > 1 ? 1 << 18 : 1 << 20))
 if [ "${LONG:-no}" = yes ]; then
-	times=100 small_times=100 small_bytes=$((1 << 20))
+	small_times=$times small_bytes=$((1 << 20))
 fi
 
 # Which side of the daemon has TLS: options of the client and of the server.
