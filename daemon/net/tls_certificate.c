@@ -269,26 +269,52 @@ static int use_pair(struct tls_build *b, size_t n, SSL_CTX *ssl)
 	return complain_of_pair(b, n);
 }
 
-/* One SSL_CTX has room for one pair of each kind of key. */
-static bool has_kind(const struct tls_context *c, size_t identity, size_t before, const EVP_PKEY *key)
+/* One SSL_CTX has room for one pair of each kind of key: the one before pair n that has taken its place; NULL: none. */
+static const struct tls_pair *find_rival(const struct tls_context *c, size_t identity, size_t n)
 {
-	for (size_t i = 0; i < before; i++)
+	for (size_t i = 0; i < n; i++)
 		if (c->pairs[i].identity == identity &&
-		    EVP_PKEY_get_base_id(c->pairs[i].key) == EVP_PKEY_get_base_id(key))
-			return true;
-	return false;
+		    EVP_PKEY_get_base_id(c->pairs[i].key) == EVP_PKEY_get_base_id(c->pairs[n].key))
+			return &c->pairs[i];
+	return NULL;
 }
 
-/* The identity that a pair joins: it has the same names, and room. */
-static size_t find_identity(const struct tls_context *c, size_t n, char *const *names)
+/* The identity that a pair joins, because it has the same names. */
+static size_t find_identity(const struct tls_context *c, char *const *names)
 {
 	size_t i = 0;
 
 	while (i < c->identity_count &&
-	       (!has_all(c->identities[i].names, names) || !has_all(names, c->identities[i].names) ||
-		has_kind(c, i, n, c->pairs[n].key)))
+	       (!has_all(c->identities[i].names, names) || !has_all(names, c->identities[i].names)))
 		i++;
 	return i;
+}
+
+/* Gives pair n its place among the identities, and makes a new one of its names when there is none with them. */
+static int identify(struct tls_build *b, size_t n)
+{
+	_cleanup_(tls_names_freep) char **names = NULL;
+	struct tls_context *c = b->context;
+	int r = names_of(b, n, &names);
+
+	if (r < 0)
+		return r;
+	size_t found = find_identity(c, names);
+	if (found == c->identity_count) {
+		c->identities[found].names = TAKE(names);
+		c->identity_count++;
+		r = tls_build_ssl(b, TLS_server_method(), &c->identities[found].ssl);
+		if (r < 0)
+			return r;
+	}
+
+	const struct tls_pair *rival = find_rival(c, found, n);
+	if (rival)
+		return tls_complain(b->problem, -EINVAL, "certificate", n,
+				    "'%s' is never presented: '%s' has the same names and the same kind of key",
+				    tls_quote(c->pairs[n].file).text, tls_quote(rival->file).text);
+	c->pairs[n].identity = found;
+	return use_pair(b, n, c->identities[found].ssl);
 }
 
 int tls_pairs_identify(struct tls_build *b)
@@ -299,22 +325,8 @@ int tls_pairs_identify(struct tls_build *b)
 	if (!c->identities)
 		return -ENOMEM;
 	for (size_t n = 0; n < c->pair_count; n++) {
-		_cleanup_(tls_names_freep) char **names = NULL;
-		int r = names_of(b, n, &names);
-		size_t found;
+		int r = identify(b, n);
 
-		if (r < 0)
-			return r;
-		found = find_identity(c, n, names);
-		if (found == c->identity_count) {
-			c->identities[found].names = TAKE(names);
-			c->identity_count++;
-			r = tls_build_ssl(b, TLS_server_method(), &c->identities[found].ssl);
-			if (r < 0)
-				return r;
-		}
-		c->pairs[n].identity = found;
-		r = use_pair(b, n, c->identities[found].ssl);
 		if (r < 0)
 			return r;
 	}
@@ -328,7 +340,7 @@ int tls_pairs_present(struct tls_build *b, SSL_CTX *ssl)
 	for (size_t n = 0; n < c->pair_count; n++) {
 		int r;
 
-		if (has_kind(c, 0, n, c->pairs[n].key))
+		if (find_rival(c, 0, n))
 			return tls_complain(b->problem, -EINVAL, "certificate", n, "'%s' is never presented: to "
 					    "servers there is one certificate for each kind of key",
 					    tls_quote(c->pairs[n].file).text);

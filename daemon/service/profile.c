@@ -12,6 +12,8 @@
 
 /* How long files that are being replaced must have been left alone: a certificate and its key come one by one. */
 #define SETTLE_MS 500
+/* Until files are looked at again that could not be taken up because descriptors or memory were short. */
+#define RETRY_S 10
 /* Warnings are given so long before a certificate expires, and when it does. */
 #define DAY_S INT64_C(86400)
 static const int64_t warn_before_s[] = { 30 * DAY_S, 14 * DAY_S, 7 * DAY_S, 3 * DAY_S, DAY_S, 0 };
@@ -212,6 +214,7 @@ struct keeping {
 	struct tls_profile *profile;
 	int64_t told_s;			/* what was due by then has been said */
 	int64_t next_s;			/* when the next warning is due; INT64_MAX: there is none */
+	bool again;			/* the files could not be taken up for reasons that pass */
 };
 
 /* When the first warning after that instant is due. */
@@ -263,10 +266,12 @@ static void take_up_files(void *arg)
 	struct build b = { .tls = p->tls, .keep = p->keep };
 
 	build(&b);
+	k->again = b.result == -ENOMEM || b.result == -EMFILE || b.result == -ENFILE;
 	if (b.result < 0) {
 		if (b.result != -ENOMEM)
 			log_problem(p, &b);
-		log_error("[tls %s] its files have changed, but the old certificates stay: %s", p->tls->name,
+		log_error("[tls %s] its files have changed, but the old certificates stay%s: %s", p->tls->name,
+			  k->again ? " for now" : "",
 			  b.result == -EINVAL ? "mistakes in the files" : strerrordesc_np(-b.result));
 		return;
 	}
@@ -289,8 +294,11 @@ static int wait_for_reason(const struct keeping *k)
 	struct watch *w = k->profile->watch;
 	int64_t left_s = MIN(k->next_s - time_wall_s(), LONGEST_SLEEP_S);
 	DEADLINE(look, k->next_s == INT64_MAX ? FOREVER : MAX(left_s, INT64_C(1)) * 1000);
+	DEADLINE(retry, k->again ? RETRY_S * 1000 : FOREVER);
 	int r = w ? watch_wait(w, SETTLE_MS) : sleep_for(FOREVER);
 
+	if (r == -ETIMEDOUT && deadline_passed(&retry))
+		return 1;
 	if (r == -ETIMEDOUT && deadline_passed(&look))
 		return 0;
 	return r < 0 ? r : 1;

@@ -491,6 +491,29 @@ static int go_unwatched(void *arg)
 	return 0;
 }
 
+static int be_short_of_descriptors(void *arg)
+{
+	KEPT(p);
+
+	(void) arg;
+	fault_plant_named("open", 1, EMFILE, 2);
+	install(second);
+	wait_ms(SETTLED_MS);
+	assert_true(presents(p, "first.test"));
+	ASSERT_LOGGED(1, "level=error", "the old certificates stay for now: Too many open files");
+	log_lines_forget();
+	wait_ms(10000);
+	assert_true(presents(p, "first.test"));
+	ASSERT_LOGGED(1, "level=error", "the old certificates stay for now: Too many open files");
+	wait_ms(10000);
+	assert_true(presents(p, "second.test"));
+	ASSERT_LOGGED(1, "new connections get the new certificates");
+	log_lines_forget();
+	wait_ms(DAY_MS);
+	ASSERT_LOGGED(0, "its files have changed");
+	return 0;
+}
+
 static int lose_the_watch(void *arg)
 {
 	KEPT(p);
@@ -518,6 +541,21 @@ static void without_a_watch_it_warns_once_and_of_expiry_all_the_same(void **stat
 	install(first);
 	log_lines_forget();
 	assert_int_equal(harness_run(lose_the_watch, NULL), 0);
+	fault_plant(0);
+#else
+	(void) state;
+	print_message("needs a build with --enable-faults\n");
+	skip();
+#endif
+}
+
+static void files_that_could_not_be_taken_up_are_looked_at_again(void **state)
+{
+#ifdef ENABLE_FAULTS
+	(void) state;
+	install(first);
+	read_config(live);
+	assert_int_equal(harness_run(be_short_of_descriptors, NULL), 0);
 	fault_plant(0);
 #else
 	(void) state;
@@ -696,6 +734,7 @@ int main(void)
 		TEST(a_keeper_survives_a_blow_at_every_suspension_point),
 		TEST(a_keeper_survives_every_planted_failure),
 		TEST(without_a_watch_it_warns_once_and_of_expiry_all_the_same),
+		TEST(files_that_could_not_be_taken_up_are_looked_at_again),
 		TEST(an_old_certificate_is_told_at_start_and_14_7_3_and_1_days_before_its_end_and_then),
 		TEST(each_certificate_is_told_once_per_milestone_of_its_own),
 		TEST(a_certificate_that_was_replaced_is_no_longer_told_of),
