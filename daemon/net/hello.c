@@ -288,14 +288,21 @@ void hello_parse(const void *bytes, size_t length, struct hello *ret)
 	conclude(scan(&s, bytes, length), bytes, ret);
 }
 
+static bool is_same_name(const char *name, const char *other)
+{
+	size_t length = strlen(other);
+
+	return strncasecmp(name, other, length) == 0 && (!name[length] || strcmp(name + length, ".") == 0);
+}
+
 bool hello_name_matches(const char *name, const char *pattern)
 {
 	if (pattern[0] == '*' && pattern[1] == '.') {
 		const char *dot = strchr(name, '.');
 
-		return dot && dot > name && strcasecmp(dot, pattern + 1) == 0;
+		return dot && dot > name && is_same_name(dot, pattern + 1);
 	}
-	return strcasecmp(name, pattern) == 0;
+	return is_same_name(name, pattern);
 }
 
 /* -- reading -- */

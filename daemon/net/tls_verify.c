@@ -3,12 +3,12 @@
 #include "net/tls_inside.h"
 
 #include "base/memory.h"
+#include "net/hello.h"
 
 #include <dirent.h>
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/stat.h>
 
 /* Authorities between the one that is trusted and the peer. */
@@ -140,16 +140,6 @@ void tls_verify_done(struct tls_build *b)
 	sk_X509_NAME_pop_free(b->client_authorities, X509_NAME_free);
 }
 
-/* *.example.org is one label more. */
-static bool host_matches(const char *name, const char *pattern)
-{
-	const char *dot = strchr(name, '.');
-
-	if (strncmp(pattern, "*.", 2) == 0)
-		return dot && dot != name && strcasecmp(dot, pattern + 1) == 0;
-	return strcasecmp(name, pattern) == 0;
-}
-
 /* `text` is not always NUL-terminated where `length` ends: a NUL inside is there to deceive, and no name. */
 static bool is_allowed(const unsigned char *text, int length, bool is_host, char *const *patterns)
 {
@@ -158,7 +148,7 @@ static bool is_allowed(const unsigned char *text, int length, bool is_host, char
 	if (length <= 0 || strlen(name) != (size_t) length)
 		return false;
 	for (; *patterns; patterns++)
-		if (is_host ? host_matches(name, *patterns) : strcmp(name, *patterns) == 0)
+		if (is_host ? hello_name_matches(name, *patterns) : strcmp(name, *patterns) == 0)
 			return true;
 	return false;
 }

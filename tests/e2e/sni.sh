@@ -41,6 +41,7 @@ reaches names one.test one
 reaches names two.test two
 reaches names Two.Test two
 reaches names any.wild.test wild
+is "a final dot changes nothing" "$(tls_call names hello --name two.test.)" two
 reaches names wild.test default
 reaches names far.any.wild.test default
 reaches names other.test default
@@ -76,6 +77,7 @@ check "a client of TLS at the same port is not kept from its own" tls_call mixed
 
 # With TLS taken off, the name chooses as well.
 is "with tls the name chooses among plain servers" "$(tls_call opened hello --name one.test)" ready
+is "be it with a final dot" "$(tls_call opened hello --name one.test.)" ready
 is "and the default takes the others" "$(tls_call opened hello --name other.test)" hello
 
 tls_says "clients that leave before or within their hello" '' reset --to "$(at names)" --flight 0 --times 20

@@ -496,6 +496,11 @@ static void a_pattern_stands_for_one_label_more(void **unused)
 	assert_false(hello_name_matches("example.org", "example.com"));
 	assert_true(hello_name_matches("www.example.org", "*.example.org"));
 	assert_true(hello_name_matches("www.example.org", "*.EXAMPLE.org"));
+	assert_true(hello_name_matches("example.org.", "example.org"));
+	assert_true(hello_name_matches("www.example.org.", "*.example.org"));
+	assert_false(hello_name_matches("example.org..", "example.org"));
+	assert_false(hello_name_matches("example.orga", "example.org"));
+	assert_false(hello_name_matches("example.or", "example.org"));
 	assert_false(hello_name_matches("example.org", "*.example.org"));
 	assert_false(hello_name_matches("a.www.example.org", "*.example.org"));
 	assert_false(hello_name_matches(".example.org", "*.example.org"));
