@@ -8,8 +8,6 @@
 #define KEPT 64
 #define LARGE_KEPT 4
 #define CHUNKS_DEFAULT 4096	/* 64 MiB */
-/* Lent at most: 4 MiB. */
-#define LARGE_LENT 64
 
 /* Chunks of one size that nobody uses at present. */
 struct shelf {
@@ -91,7 +89,7 @@ struct chunk *chunk_try_get(void)
 
 struct chunk *chunk_try_get_large(void)
 {
-	if (pool.large_lent == LARGE_LENT || !semaphore_try_acquire(&pool.slots))
+	if (pool.large_lent == CHUNKS_LARGE_MAX || !semaphore_try_acquire(&pool.slots))
 		return NULL;
 
 	struct chunk *c = take(&pool.large);

@@ -12,6 +12,7 @@
 
 #define CHUNK_BYTES (16 * 1024)
 #define CHUNK_LARGE_BYTES (64 * 1024)
+#define CHUNKS_LARGE_MAX 64		/* lent at a time */
 
 struct chunk {
 	struct chunk *next;

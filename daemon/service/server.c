@@ -107,7 +107,8 @@ static void say_serving(const struct server *s)
 	snprintf(memory, sizeof(memory), "%zu MiB idle, at most %zu MiB with all buffers full",
 		 s->slots.limit * (IDLE_CONNECTION_BYTES + tls * IDLE_TLS_BYTES) >> 20,
 		 s->slots.limit * (BUSY_CONNECTION_BYTES + BUFFERS_PER_CONNECTION * CHUNK_BYTES +
-				   tls * BUSY_TLS_BYTES) >> 20);
+				   tls * BUSY_TLS_BYTES) +
+		 CHUNKS_LARGE_MAX * (CHUNK_LARGE_BYTES - CHUNK_BYTES) >> 20);
 	log_begin(LOG_LEVEL_NOTICE, "serving");
 	log_field_number("max_connections", (int64_t) s->slots.limit);
 	log_field_text("memory", memory);
