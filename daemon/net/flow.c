@@ -241,7 +241,9 @@ static int step(struct flow *f)
 
 static bool has_had_its_turn(const struct flow *f)
 {
-	return f->state == FLOW_READING && f->moved_bytes >= (f->way == FLOW_SPLICES ? TURN_BYTES : COPIED_TURN_BYTES);
+	size_t enough_bytes = f->way == FLOW_SPLICES ? TURN_BYTES : COPIED_TURN_BYTES;
+
+	return f->state == FLOW_READING && f->moved_bytes >= enough_bytes;
 }
 
 int flow_turn(struct flow *f, bool *progress)

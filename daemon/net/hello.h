@@ -28,8 +28,8 @@ struct hello {
  * over several records. */
 void hello_parse(const void *bytes, size_t length, struct hello *ret);
 
-/* True when the name matches the pattern: the same name in any case, or *.example.org for one label more. A final dot of
- * the name says no more than that it is a whole one (RFC 1034 section 3.1). */
+/* True when the name matches the pattern: the same name in any case, or *.example.org for one label more. A final
+ * dot of the name says no more than that it is a whole one (RFC 1034 section 3.1). */
 bool hello_name_matches(const char *name, const char *pattern);
 
 /* What was read of a stream that has yet to be passed on. */

@@ -269,7 +269,7 @@ static int use_pair(struct tls_build *b, size_t n, SSL_CTX *ssl)
 	return complain_of_pair(b, n);
 }
 
-/* One SSL_CTX has room for one pair of each kind of key: the one before pair n that has taken its place; NULL: none. */
+/* One SSL_CTX has room for one pair of each kind of key: the one before pair n that has taken its place, or NULL. */
 static const struct tls_pair *find_rival(const struct tls_context *c, size_t identity, size_t n)
 {
 	for (size_t i = 0; i < n; i++)

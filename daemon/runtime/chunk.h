@@ -3,8 +3,8 @@
  * An idle connection owns none. The pool hands out the hottest first, has at most as many of them in use as
  * chunk_set_limit() says, and makes whoever comes later wait: that is the backpressure of the whole process.
  *
- * Who moves very much at once may ask for a large one. It counts as any other, but there are few of them, nobody waits
- * for one, and an ordinary one must do as well.
+ * Who moves very much at once may ask for a large one. It counts as any other, but there are few of them, nobody
+ * waits for one, and an ordinary one must do as well.
  */
 #pragma once
 
