@@ -38,8 +38,8 @@ int fd_accept(int fd, struct endpoint *ret_peer) _must_check_;
 /* Bytes moved; fd_read: 0 is the end of the stream; -errno. No SIGPIPE. */
 ssize_t fd_read(int fd, void *buffer, size_t length) _must_check_;
 ssize_t fd_write(int fd, const void *bytes, size_t length) _must_check_;
-/* The same with a word to the kernel that more is about to be written, to be sent together (MSG_MORE of send(2)). When
- * nothing follows after all, they are sent up to 200 ms later. */
+/* The same with a word to the kernel that more is about to be written, to be sent together (MSG_MORE of send(2)).
+ * When nothing follows after all, they are sent up to 200 ms later. */
 ssize_t fd_write_more(int fd, const void *bytes, size_t length) _must_check_;
 ssize_t fd_writev(int fd, const struct iovec *parts, int count) _must_check_;
 /* A new pipe: [0] to read from, [1] to write to. */

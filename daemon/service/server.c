@@ -104,11 +104,12 @@ static void say_serving(const struct server *s)
 
 	char memory[128];
 	size_t tls = count_tls_sides(s->config);
-	snprintf(memory, sizeof(memory), "%zu MiB idle, at most %zu MiB with all buffers full",
-		 s->slots.limit * (IDLE_CONNECTION_BYTES + tls * IDLE_TLS_BYTES) >> 20,
-		 s->slots.limit * (BUSY_CONNECTION_BYTES + BUFFERS_PER_CONNECTION * CHUNK_BYTES +
-				   tls * BUSY_TLS_BYTES) +
-		 CHUNKS_LARGE_MAX * (CHUNK_LARGE_BYTES - CHUNK_BYTES) >> 20);
+	size_t idle_bytes = s->slots.limit * (IDLE_CONNECTION_BYTES + tls * IDLE_TLS_BYTES);
+	size_t full_bytes = s->slots.limit * (BUSY_CONNECTION_BYTES + BUFFERS_PER_CONNECTION * CHUNK_BYTES +
+					      tls * BUSY_TLS_BYTES) +
+			    CHUNKS_LARGE_MAX * (size_t) (CHUNK_LARGE_BYTES - CHUNK_BYTES);
+	snprintf(memory, sizeof(memory), "%zu MiB idle, at most %zu MiB with all buffers full", idle_bytes >> 20,
+		 full_bytes >> 20);
 	log_begin(LOG_LEVEL_NOTICE, "serving");
 	log_field_number("max_connections", (int64_t) s->slots.limit);
 	log_field_text("memory", memory);
