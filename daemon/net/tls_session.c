@@ -29,13 +29,20 @@ struct call {
 	ssize_t result;
 };
 
+/* ERR_clear_error() goes through all entries, also those of an empty queue: 13 % of the instructions of a message. */
+static void empty_error_queue(void)
+{
+	if (UNLIKELY(ERR_peek_error()))
+		ERR_clear_error();
+}
+
 static void run(void *arg)
 {
 	struct call *call = arg;
 
-	ERR_clear_error();
+	empty_error_queue();
 	call->result = call->fn(call->session, call);
-	ERR_clear_error();
+	empty_error_queue();
 }
 
 static ssize_t call_openssl(struct call *call)
