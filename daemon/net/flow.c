@@ -80,12 +80,21 @@ static int wait_to_read(struct flow *f)
 	return FLOW_BLOCKED;
 }
 
+/* The chunk that it holds goes only for another one: others may wait for it, and then none would be left here. */
+static void choose_size(struct flow *f)
+{
+	struct chunk *other = f->large ? chunk_try_get_large() : chunk_try_get();
+
+	if (other) {
+		chunk_put(f->chunk);
+		f->chunk = other;
+	}
+}
+
 static bool has_chunk(struct flow *f)
 {
-	if (UNLIKELY(f->chunk && f->large != chunk_is_large(f->chunk)))
-		f->chunk = chunk_put(f->chunk);
-	if (UNLIKELY(!f->chunk && f->large))
-		f->chunk = chunk_try_get_large();
+	if (UNLIKELY(f->chunk ? f->large != chunk_is_large(f->chunk) : f->large))
+		choose_size(f);
 	if (!f->chunk)
 		f->chunk = chunk_try_get();
 	f->starved = !f->chunk;

@@ -215,6 +215,9 @@ static ssize_t failed_to_write(struct tls_session *t, int returned)
 		t->error = 0;
 		t->write_error = (int) result;
 	}
+	/* The peer has said its end before, and OpenSSL, writing to the socket by itself, says so of any failure. */
+	if (result == 0)
+		result = t->write_error = -EPIPE;
 	return result;
 }
 

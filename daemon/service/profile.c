@@ -288,7 +288,7 @@ static void take_up_files(void *arg)
 	}
 }
 
-/* [suspends] 1: the files have changed; 0: it is time to look at the dates; -errno. */
+/* [suspends] 1: the files have changed, or are to be tried again; 0: it is time to look at the dates; -errno. */
 static int wait_for_reason(const struct keeping *k)
 {
 	struct watch *w = k->profile->watch;

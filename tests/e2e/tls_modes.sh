@@ -76,7 +76,7 @@ transfers() {
 	local status=0 begun=${EPOCHREALTIME/./}
 	# The options are words.
 	# shellcheck disable=SC2086
-	timeout $((60 * $5 * slowness)) "$tls_peer" transfer --to "$(at "$1")" ${client_tls[$2]} \
+	timeout $((60 * slowness * ($4 > 1 ? 1 : $5))) "$tls_peer" transfer --to "$(at "$1")" ${client_tls[$2]} \
 		--bytes "$3" --write "$4" --times "$5" >"$work/client" 2>&1 </dev/null || status=$?
 	if [ $status -eq 0 ]; then
 		wait "${server_of[$1]}" || status=$?

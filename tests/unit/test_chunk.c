@@ -176,7 +176,9 @@ static int large_ones(void *arg)
 	chunk_set_limit(1);
 	assert_null(chunk_try_get_large());
 	chunk_put(hot);
-	chunk_put(chunk_try_get_large());
+	hot = chunk_try_get_large();
+	assert_non_null(hot);
+	chunk_put(hot);
 	return 0;
 }
 

@@ -296,6 +296,48 @@ static int no_large_chunk(void *unused)
 	return 0;
 }
 
+static int want_a_chunk(void *arg)
+{
+	struct chunk *c;
+	int r = chunk_get(&c);
+
+	(void) arg;
+	if (r == 0)
+		chunk_put(c);
+	return r;
+}
+
+/* With an ordinary chunk that was waited for, while others wait for it. */
+static int last_chunk(void *unused)
+{
+	SCENE(s, harness_socketpair);
+	struct task_handle other;
+
+	(void) unused;
+	flow_init(&s.flow, s.from, s.to, NULL);
+	assert_int_equal(pump(&s.flow), FLOW_BLOCKED);
+	burst(&s, 4 * FULL);
+	assert_true(s.flow.large);
+	chunk_set_limit(1);
+	s.flow.chunk = chunk_try_get();
+	TASK_GROUP(g, GROUP_ALL);
+	assert_int_equal(task_spawn(&g, "other", want_a_chunk, NULL, &other), 0);
+	say(&s, 2 * FULL);
+	wait_for(&s.flow);
+	harness_settle();
+	assert_true(task_is_alive(other));
+	assert_int_equal(pump(&s.flow), FLOW_BLOCKED);
+	hear(&s);
+	assert_int_equal(s.heard, s.said);
+	return group_wait(&g);
+}
+
+static void a_chunk_that_others_wait_for_is_not_given_up_for_a_larger_one(void **unused)
+{
+	(void) unused;
+	run(last_chunk);
+}
+
 static void without_a_large_chunk_to_be_had_an_ordinary_one_does(void **unused)
 {
 	(void) unused;
@@ -610,6 +652,7 @@ int main(void)
 		cmocka_unit_test(what_is_not_passed_on_as_it_is_gets_copied),
 		cmocka_unit_test(four_full_chunks_in_a_row_make_the_next_ones_large),
 		cmocka_unit_test(without_a_large_chunk_to_be_had_an_ordinary_one_does),
+		cmocka_unit_test(a_chunk_that_others_wait_for_is_not_given_up_for_a_larger_one),
 		cmocka_unit_test(what_is_behind_urgent_data_comes_all_the_same),
 		cmocka_unit_test(a_sink_that_takes_no_more_stops_the_source),
 		cmocka_unit_test(the_end_comes_behind_what_is_in_the_pipe),

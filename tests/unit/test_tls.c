@@ -731,10 +731,56 @@ static int reset_behind_goodbye(void *arg)
 	return 0;
 }
 
+/* The kernel was to encrypt, and would not: OpenSSL writes to the socket by itself. */
+static int reset_behind_goodbye_without_our_socket(void *arg)
+{
+	PAIR(p);
+	char byte;
+
+	(void) arg;
+	p.accepting->no_ktls = NULL;
+	shake_well(&p);
+	assert_int_equal(stream_finish(p.client), 0);
+	assert_int_equal(stream_read(p.server, &byte, 1), 0);
+	p.client = stream_free(p.client);
+	assert_int_equal(stream_write(p.server, "nobody hears", 12), -EPIPE);
+	assert_int_equal(stream_write(p.server, "nobody hears", 12), -EPIPE);
+	return 0;
+}
+
 static void test_writing_to_one_who_said_goodbye_and_went_fails(void **state)
 {
 	(void) state;
 	run(reset_behind_goodbye);
+	run(reset_behind_goodbye_without_our_socket);
+}
+
+#ifdef ENABLE_FAULTS
+static int failure_behind_first_record(void *arg)
+{
+	static const uint8_t bytes[4 * TLS_RECORD_BYTES];
+	PAIR(p);
+
+	(void) arg;
+	shake_well(&p);
+	fault_plant_named("send", 2, EPIPE, 1);
+	assert_int_equal(stream_write(p.client, bytes, sizeof(bytes)), -EPIPE);
+	fault_plant(0);
+	assert_int_equal(p.client->sent_bytes, TLS_RECORD_BYTES);
+	assert_int_equal(stream_write(p.client, bytes, 1), -EPIPE);
+	return 0;
+}
+#endif
+
+static void test_a_failure_behind_the_first_record_of_a_write_is_told(void **state)
+{
+	(void) state;
+#ifdef ENABLE_FAULTS
+	run(failure_behind_first_record);
+#else
+	print_message("needs a build with --enable-faults\n");
+	skip();
+#endif
 }
 
 /* Who goes away has often said why before. */
@@ -1116,6 +1162,7 @@ int main(void)
 		cmocka_unit_test(test_whoever_has_our_end_may_close_without_close_notify),
 		cmocka_unit_test(test_one_direction_ends_and_the_other_goes_on),
 		cmocka_unit_test(test_writing_to_one_who_said_goodbye_and_went_fails),
+		cmocka_unit_test(test_a_failure_behind_the_first_record_of_a_write_is_told),
 		cmocka_unit_test(test_what_came_before_writing_failed_can_be_read),
 		cmocka_unit_test(test_a_flood_of_key_updates_is_cut_off),
 		cmocka_unit_test(test_a_flood_of_renegotiations_is_cut_off),
