@@ -27,7 +27,8 @@ struct tls_options {
 	 * is open to others, or that its group can change, is refused, unless it is a credential.
 	 * The client chooses by name: the whole name before *.example.org, which is one label more, and the earlier
 	 * before the later. Pairs with the same names and different kinds of key (RSA, EC) are one choice,
-	 * of which the client gets what it can verify. The common name is one only where there are no others. */
+	 * of which the client gets what it can verify; of the same kind they are a mistake. The common name is one
+	 * only where there are no others. */
 	const char *const *certificates;
 	const char *const *keys;
 	bool self_signed;			/* the pair of `keep` instead */
