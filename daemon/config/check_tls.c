@@ -110,6 +110,33 @@ static void check_versions(const struct section *s, struct diag *diag)
 			   min->text, max->text, mark_print(&max->mark, place));
 }
 
+/* The first service of that type with these certificates; NULL: none. */
+static const struct service_config *service_of_type(const struct config *c, const struct tls_config *tls,
+						    const char *type)
+{
+	SECTION_EACH (s, c->values) {
+		const struct service_config *service = s->target;
+
+		if (s->kind == SECTION_SERVICE && service && service->tls_config == tls && service->type &&
+		    strcmp(service->type, type) == 0)
+			return service;
+	}
+	return NULL;
+}
+
+/* A client that offers h2 and gets it would not be understood: browsers and curl prefer it (RFC 9113 section 3.2). */
+static void check_protocols(const struct config *c, const struct section *s, struct diag *diag)
+{
+	const struct tls_config *tls = s->target;
+	const struct service_config *service = service_of_type(c, tls, "http");
+	const struct item *item;
+
+	for (size_t i = 0; service && (item = section_find_item(s, "alpn", i)); i++)
+		if (strcmp(item->text, "h2") == 0)
+			diag_error(diag, &item->mark, "%s alpn: [service %s] speaks HTTP/1.1 and not h2, which "
+				   "clients would choose: leave it out", s->title, service->name);
+}
+
 /* To ask clients for certificates without knowing who signs them would keep all of them out, or let all in. */
 static void check_client_ca(const struct config *c, const struct section *s, struct diag *diag)
 {
@@ -205,6 +232,7 @@ void check_tls(struct config *c, struct diag *diag)
 		case SECTION_TLS:
 			check_certificates(c, s, diag);
 			check_versions(s, diag);
+			check_protocols(c, s, diag);
 			check_client_ca(c, s, diag);
 			check_effect(s, diag);
 			break;

@@ -331,7 +331,7 @@ static void a_unix_socket_is_checked_for_the_name_that_is_set_or_not_at_all(void
 static void settings_make_a_section_that_the_file_does_not_have(void **state)
 {
 	static const char *const settings[] = {
-		"service.web.tls=quick", "tls.quick.self_signed=yes", "tls.quick.alpn=h2", "tls.quick.alpn=http/1.1",
+		"service.web.tls=quick", "tls.quick.self_signed=yes", "tls.quick.alpn=x", "tls.quick.alpn=http/1.1",
 		"tls quick.max_version=1.2", NULL,
 	};
 	struct sample *s = *state;
