@@ -353,13 +353,25 @@ int tls_pairs_present(struct tls_build *b, SSL_CTX *ssl)
 
 /* -- describing -- */
 
+/* The whole chain: a new intermediate certificate is one too. */
+static bool are_same_pairs(const struct tls_pair *a, const struct tls_pair *b)
+{
+	int length = a->chain ? sk_X509_num(a->chain) : 0;
+	bool are_same = X509_cmp(a->certificate, b->certificate) == 0 &&
+			length == (b->chain ? sk_X509_num(b->chain) : 0);
+
+	for (int i = 0; are_same && i < length; i++)
+		are_same = X509_cmp(sk_X509_value(a->chain, i), sk_X509_value(b->chain, i)) == 0;
+	return are_same;
+}
+
 bool tls_context_presents_same(const struct tls_context *a, const struct tls_context *b)
 {
 	bool are_same = a->pair_count == b->pair_count;
 
 	ERR_clear_error();
 	for (size_t i = 0; are_same && i < a->pair_count; i++)
-		are_same = X509_cmp(a->pairs[i].certificate, b->pairs[i].certificate) == 0;
+		are_same = are_same_pairs(&a->pairs[i], &b->pairs[i]);
 	ERR_clear_error();
 	return are_same;
 }

@@ -245,14 +245,46 @@ static bool is_over(SSL_SESSION *session)
 	return peer && X509_cmp_current_time(X509_get0_notAfter(peer)) < 0;
 }
 
+/* server_name of RFC 6066 section 3, as it came: a list's length, and of its one entry type, length and name. */
+#define NAME_LIST_HEADER_BYTES 5
+#define NAME_LIST_TYPE_AT 2
+
+/* The name that the first message asks for, not terminated; NULL: it asks for none. While the message is at hand. */
+static const char *asked_name(SSL *ssl, size_t *ret_length)
+{
+	const unsigned char *list;
+	size_t bytes;
+
+	if (SSL_client_hello_get0_ext(ssl, TLSEXT_TYPE_server_name, &list, &bytes) != 1 ||
+	    bytes <= NAME_LIST_HEADER_BYTES || list[NAME_LIST_TYPE_AT] != TLSEXT_NAMETYPE_host_name)
+		return NULL;
+	*ret_length = bytes - NAME_LIST_HEADER_BYTES;
+	return (const char *) list + NAME_LIST_HEADER_BYTES;
+}
+
+/* Up to TLS 1.2 a session has the name that it was made under, and OpenSSL would go by it, whatever is asked for
+ * now: so would certificates, strict_sni and match_sni. RFC 6066 section 3: "Instead, it proceeds with a full
+ * handshake". In TLS 1.3 it is the new name that counts (RFC 8446 section 4.6.1). */
+static bool is_of_another_name(SSL *ssl, const SSL_SESSION *session)
+{
+	const char *known = SSL_SESSION_get0_hostname(session);
+	size_t length = 0;
+	const char *asked = asked_name(ssl, &length);
+
+	if (SSL_SESSION_get_protocol_version(session) >= TLS1_3_VERSION)
+		return false;
+	if (!known || !asked)
+		return known || asked;
+	return strlen(known) != length || memcmp(known, asked, length) != 0;
+}
+
 static SSL_TICKET_RETURN take_ticket(SSL *ssl, SSL_SESSION *session, const unsigned char *name, size_t name_bytes,
 				     SSL_TICKET_STATUS status, void *arg)
 {
-	(void) ssl;
 	(void) name;
 	(void) name_bytes;
 	(void) arg;
-	if (!session || is_over(session))
+	if (!session || is_over(session) || is_of_another_name(ssl, session))
 		return SSL_TICKET_RETURN_IGNORE_RENEW;
 	return status == SSL_TICKET_SUCCESS ? SSL_TICKET_RETURN_USE :
 	       status == SSL_TICKET_SUCCESS_RENEW ? SSL_TICKET_RETURN_USE_RENEW : SSL_TICKET_RETURN_IGNORE_RENEW;

@@ -77,6 +77,10 @@ check "a client of TLS at the same port is not kept from its own" tls_call mixed
 
 # With TLS taken off, the name chooses as well.
 is "with tls the name chooses among plain servers" "$(tls_call opened hello --name one.test)" ready
+rm -f "$work/session"
+tls_call opened hello --name one.test --version 1.2 --session "$work/session" >/dev/null
+is "not a name of before, with a session of it" \
+	"$(tls_call opened hello --name other.test --version 1.2 --session "$work/session")" hello
 is "be it with a final dot" "$(tls_call opened hello --name one.test.)" ready
 is "and the default takes the others" "$(tls_call opened hello --name other.test)" hello
 

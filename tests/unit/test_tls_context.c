@@ -838,6 +838,57 @@ static void tickets_outlive_a_reload(void **state)
 	}
 }
 
+/* Who comes back and asks for another name, or for none, is shown the certificate of that one. */
+static void assert_comes_back(struct tls_context *c, int version, const char *before, const char *now, bool resumes)
+{
+	MEETING(first, .name = before, .max_version = version);
+
+	assert_true(meet(&first, c));
+	MEETING(again, .name = now, .max_version = version, .resumes = first.session);
+	assert_true(meet(&again, c));
+	if (again.is_resumed != resumes)
+		fail_msg("%s after %s was %sresumed", now ?: "no name", before ?: "no name", resumes ? "not " : "");
+	if (now)
+		assert_string_equal(again.server.sni, now);
+	else
+		assert_null(again.server.sni);
+	if (!resumes)
+		assert_string_equal(again.presented, now && strcmp(now, "a.wild.test") == 0 ? "wild" : "cn.test");
+}
+
+static void up_to_tls_1_2_a_session_is_good_for_its_name_only(void **state)
+{
+	struct tls_options o = usual(LIST(web->file, wild->file), LIST(web->key_file, wild->key_file));
+	_cleanup_(tls_context_unrefp) struct tls_context *c = server_new(&o);
+
+	(void) state;
+	assert_comes_back(c, TLS1_2_VERSION, "web.test", "web.test", true);
+	assert_comes_back(c, TLS1_2_VERSION, NULL, NULL, true);
+	assert_comes_back(c, TLS1_2_VERSION, "web.test", "a.wild.test", false);
+	assert_comes_back(c, TLS1_2_VERSION, "web.test", "web.tes", false);
+	assert_comes_back(c, TLS1_2_VERSION, "web.test", NULL, false);
+	assert_comes_back(c, TLS1_2_VERSION, NULL, "web.test", false);
+	assert_comes_back(c, TLS1_3_VERSION, "web.test", "web.test", true);
+	assert_comes_back(c, TLS1_3_VERSION, "web.test", "a.wild.test", true);
+}
+
+static void a_session_does_not_open_what_is_strict_about_names(void **state)
+{
+	struct tls_options o = USUAL(web);
+
+	(void) state;
+	o.strict_sni = true;
+	_cleanup_(tls_context_unrefp) struct tls_context *c = server_new(&o);
+	for (size_t i = 0; i < ARRAY_LENGTH(both_versions); i++) {
+		MEETING(first, .name = "web.test", .max_version = both_versions[i]);
+		assert_true(meet(&first, c));
+		MEETING(other, .name = "other.test", .max_version = both_versions[i], .resumes = first.session);
+		assert_false(meet(&other, c));
+		MEETING(nameless, .max_version = both_versions[i], .resumes = first.session);
+		assert_false(meet(&nameless, c));
+	}
+}
+
 static void without_tickets_nothing_is_resumed(void **state)
 {
 	struct tls_options o = USUAL(web);
@@ -1122,6 +1173,27 @@ static void a_self_signed_pair_is_made_once_and_kept(void **state)
 	assert_false(tls_context_presents_same(a, later));
 }
 
+static void a_chain_is_another_one_when_an_intermediate_certificate_is(void **state)
+{
+	const struct certificate *const with_root[] = { web, root, NULL };
+	const struct certificate *const with_other[] = { web, other_root, NULL };
+	char chain[CERTIFICATE_PATH_BYTES], other_chain[CERTIFICATE_PATH_BYTES];
+	struct tls_options o = USUAL(web);
+
+	(void) state;
+	snprintf(chain, sizeof(chain), "%s", certificates_bundle(&pki, "chain.pem", with_root));
+	snprintf(other_chain, sizeof(other_chain), "%s", certificates_bundle(&pki, "other-chain.pem", with_other));
+	_cleanup_(tls_context_unrefp) struct tls_context *alone = server_new(&o);
+	o.certificates = LIST(chain);
+	_cleanup_(tls_context_unrefp) struct tls_context *one = server_new(&o), *same = server_new(&o);
+	o.certificates = LIST(other_chain);
+	_cleanup_(tls_context_unrefp) struct tls_context *other = server_new(&o);
+	assert_true(tls_context_presents_same(one, same));
+	assert_false(tls_context_presents_same(one, other));
+	assert_false(tls_context_presents_same(one, alone));
+	assert_false(tls_context_presents_same(alone, one));
+}
+
 /* -- servers -- */
 
 static bool connect_to(const struct certificate *server, const struct tls_options *o, const char *host)
@@ -1324,6 +1396,8 @@ int main(void)
 		TEST(an_authority_below_another_one_can_be_trusted_alone),
 		TEST(only_clients_of_the_names_come_in),
 		TEST(tickets_outlive_a_reload),
+		TEST(up_to_tls_1_2_a_session_is_good_for_its_name_only),
+		TEST(a_session_does_not_open_what_is_strict_about_names),
 		TEST(without_tickets_nothing_is_resumed),
 		TEST(a_session_is_good_only_where_the_trust_is_the_same),
 		TEST(tickets_are_good_for_their_epoch_and_the_next_one),
@@ -1333,6 +1407,7 @@ int main(void)
 		TEST(a_session_ends_with_the_certificate_of_the_client),
 		TEST(handshakes_on_threads_go_on_while_the_keys_change),
 		TEST(a_self_signed_pair_is_made_once_and_kept),
+		TEST(a_chain_is_another_one_when_an_intermediate_certificate_is),
 		TEST(servers_are_verified_unless_that_is_off),
 		TEST(authorities_may_be_in_a_directory),
 		TEST(a_section_that_only_connects_presents_its_certificate),
