@@ -214,7 +214,7 @@ struct keeping {
 	struct tls_profile *profile;
 	int64_t told_s;			/* what was due by then has been said */
 	int64_t next_s;			/* when the next warning is due; INT64_MAX: there is none */
-	bool again;			/* the files could not be taken up for reasons that pass */
+	bool again;			/* the files are to be taken up once more: it could not be done, or told */
 };
 
 /* When the first warning after that instant is due. */
@@ -312,19 +312,30 @@ static void stop_watching(struct tls_profile *p, int error)
 	p->watch = watch_free(p->watch);
 }
 
+/* It may be a change that led to that; the files are given the time to settle all the same. */
+static void lose_watch(struct keeping *k, int error)
+{
+	if (error == -ECANCELED || error == -ETIMEDOUT)
+		return;
+	stop_watching(k->profile, error);
+	k->again = true;
+}
+
 int profile_keep(void *arg)
 {
 	struct keeping k = { .profile = profile_ref(arg), .told_s = time_wall_s() };
 	int r = k.profile->watch_error;
 
-	while (r != -ECANCELED && r != -ETIMEDOUT) {
-		if (r < 0)
-			stop_watching(k.profile, r);
+	if (r < 0)
+		stop_watching(k.profile, r);
+	do {
 		call_on_main_stack(warn_of_expiry, &k);
 		r = wait_for_reason(&k);
 		if (r > 0)
 			call_on_main_stack(take_up_files, &k);
-	}
+		else if (r < 0 && k.profile->watch)
+			lose_watch(&k, r);
+	} while (r != -ECANCELED && r != -ETIMEDOUT);
 	profile_unref(k.profile);
 	return r;
 }

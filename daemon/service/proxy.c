@@ -233,7 +233,8 @@ static int choose_upstream(struct conn *c, struct hello_bytes *bytes, struct ups
 	struct hello hello = { 0 };
 	const char *name = tls_sni(c->client);
 
-	if (c->service->routes && !c->service->tls) {
+	/* The service may have got or lost its TLS since: what counts is what this client has. */
+	if (c->service->routes && !tls_is_established(c->client)) {
 		int r = listen_for_name(c, bytes, &hello);
 		if (r < 0)
 			return r;

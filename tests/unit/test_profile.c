@@ -523,9 +523,17 @@ static int lose_the_watch(void *arg)
 	install(second);
 	wait_ms(SETTLED_MS);
 	ASSERT_LOGGED(1, "level=warning", "[tls site] changes of its files are not seen, SIGHUP takes them up");
+	assert_true(presents(p, "first.test"));
 	assert_made_anew();
+	/* What the watch was lost over is not. */
+	wait_ms(10000);
+	assert_true(presents(p, "second.test"));
+	ASSERT_LOGGED(1, "new connections get the new certificates");
+	install(first);
+	wait_ms(HOUR_MS);
+	assert_true(presents(p, "second.test"));
 	wait_ms(300 * DAY_MS + HOUR_MS);
-	ASSERT_LOGGED(1, "msg=\"certificate has expired\"", "names=first.test");
+	ASSERT_LOGGED(1, "msg=\"certificate has expired\"", "names=second.test");
 	return 0;
 }
 
