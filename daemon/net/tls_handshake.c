@@ -1,6 +1,7 @@
 #include "net/tls_inside.h"
 
 #include "base/memory.h"
+#include "net/fd.h"
 #include "net/hello.h"
 #include "runtime/deadline.h"
 #include "runtime/executor.h"
@@ -19,6 +20,8 @@
 #define GOODBYE_MS 500
 /* How long a socket may take to have room for the rest of a flight. */
 #define FULL_RETRY_MS 10
+/* Of a name that DNS knows, with its final dot (RFC 1035 section 2.3.4). */
+#define HOST_BYTES_MAX 254
 
 /* -- steps -- */
 
@@ -84,14 +87,30 @@ static int take_step(struct tls_session *t)
 	return r < 0 ? r : t->step_result;
 }
 
-/* [suspends] Sends the flight that was gathered. */
-static int send_flight(struct tls_session *t)
+/* True of what a server of TLS 1.3 says last, its tickets: nobody waits for them. In TLS 1.2 its Finished is among
+ * them, without which the client does not go on. */
+static bool may_travel_later(const struct tls_session *t, int step_result)
+{
+	return step_result == 0 && t->accepts && SSL_version(t->ssl) == TLS1_3_VERSION;
+}
+
+/* [suspends] Sends the flight that was gathered. One that may travel later does so with the first answer, which
+ * spares both sides a segment, and the client a wake; the kernel holds it for 200 ms at most. */
+static int send_flight(struct tls_session *t, bool later)
 {
 	_cleanup_(memory_freep) uint8_t *out = TAKE(t->out);
-	uint32_t bytes = t->out_bytes;
+	size_t bytes = t->out_bytes, sent = 0;
 
 	t->out_bytes = 0;
-	return bytes > 0 ? (stream_write)(t->stream, out, bytes) : 0;
+	if (bytes == 0)
+		return 0;
+	if (later) {
+		ssize_t n = fd_write_more(io_fd(&t->stream->io), out, bytes);
+
+		/* What was not taken, and why, is found out below. */
+		sent = n > 0 ? (size_t) n : 0;
+	}
+	return sent < bytes ? (stream_write)(t->stream, out + sent, bytes - sent) : 0;
 }
 
 /* [suspends] Waits, holding no buffer, for more of the peer's messages. */
@@ -123,7 +142,7 @@ static int negotiate(struct tls_session *t)
 {
 	for (;;) {
 		int result = take_step(t);
-		int r = send_flight(t);
+		int r = send_flight(t, may_travel_later(t, result));
 
 		if (result == 0)
 			return r;
@@ -267,11 +286,25 @@ static bool is_ip_address(const char *host)
 	return inet_pton(AF_INET, host, &address) == 1 || inet_pton(AF_INET6, host, &address) == 1;
 }
 
+/* In a certificate, and in what a server is asked for, a host has no final dot (RFC 6066 section 3); in the name of
+ * a server it says that no domain is to be added. The host, or *plain without it; NULL is fine. */
+static const char *without_final_dot(const char *host, char plain[HOST_BYTES_MAX + 1])
+{
+	size_t length = host ? strlen(host) : 0;
+
+	if (length < 2 || length > HOST_BYTES_MAX || host[length - 1] != '.')
+		return host;
+	memcpy(plain, host, length - 1);
+	plain[length - 1] = '\0';
+	return plain;
+}
+
 /* Whom the server must prove to be, and what it is asked for (RFC 6066 section 3: never an address). */
 static int name_server(struct tls_session *t, const char *host)
 {
 	X509_VERIFY_PARAM *wanted = SSL_get0_param(t->ssl);
-	const char *name = t->context->server_name ? t->context->server_name : host;
+	char plain[HOST_BYTES_MAX + 1];
+	const char *name = t->context->server_name ? t->context->server_name : without_final_dot(host, plain);
 	bool is_address = name && is_ip_address(name);
 
 	if (name && !is_address && SSL_set_tlsext_host_name(t->ssl, name) != 1)

@@ -68,7 +68,7 @@ struct tls_session {
 	bool through_memory;		/* the socket is not to be touched: the handshake is on */
 	bool broken;			/* nothing more is read or written */
 	bool at_end;			/* the socket was read to its end */
-	bool more_follows;		/* more than the record that is being written: sent at once with it */
+	bool more_follows;		/* more than the record that is being written, be it a FIN: sent with it */
 	bool kernel_sends;		/* what is written is encrypted by the kernel (kTLS) */
 	uint32_t extras;		/* of the peer: key updates, tickets and wishes for another handshake */
 	struct tls_resumption *resumption;	/* of whoever connects; NULL: none */

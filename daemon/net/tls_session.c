@@ -41,6 +41,8 @@ static void run(void *arg)
 	struct call *call = arg;
 
 	empty_error_queue();
+	/* Of this call: what failed in an earlier one, an alert that nobody waited for, was of no matter. */
+	call->session->error = 0;
 	call->result = call->fn(call->session, call);
 	empty_error_queue();
 }
@@ -284,11 +286,14 @@ static ssize_t tls_writev(struct stream *s, const struct iovec *parts, int count
 	return r < 0 ? r : call_openssl(&call);
 }
 
-/* close_notify says it to TLS. It closes our direction only (RFC 8446 section 6.1), and so does the FIN behind it. */
+/* close_notify says it to TLS. It closes our direction only (RFC 8446 section 6.1), and so does the FIN behind it,
+ * which it shares a segment with. */
 static ssize_t say_goodbye(struct tls_session *t, struct call *call)
 {
 	(void) call;
+	t->more_follows = true;
 	int r = SSL_shutdown(t->ssl);
+	t->more_follows = false;
 
 	return r >= 0 ? 0 : failed_to_write(t, r);
 }

@@ -199,14 +199,15 @@ static int serve(struct conn *c)
 	return r;
 }
 
-/* A client that was silent for too long has been told all there was to tell: over TLS that has to be said
- * (RFC 8446 section 6.1). If it was in the middle of something, or in a relay, it gets a reset. */
+/* A client between two requests, or one that was silent for too long, has been told all there was to tell: over
+ * TLS that has to be said (RFC 8446 section 6.1). If it was in the middle of something, or in a relay, it gets a
+ * reset. */
 static void say_goodbye(struct conn *c, int result)
 {
+	bool all_told = c->idle || (result == -ETIMEDOUT && !c->proxy);
 	unsigned want;
 
-	if (result == -ETIMEDOUT && !c->proxy && tls_is_established(c->client) &&
-	    stream_try_finish(c->client, &want) < 0)
+	if (all_told && tls_is_established(c->client) && stream_try_finish(c->client, &want) < 0)
 		stream_abort(c->client);
 }
 

@@ -9,7 +9,7 @@ int discard_handle(struct conn *c)
 		_cleanup_(chunk_putp) struct chunk *chunk = NULL;
 		ssize_t n = stream_read_chunk(c->client, &chunk);
 		if (n <= 0)
-			return (int) n;
+			return n < 0 ? (int) n : stream_finish(c->client);
 
 		deadline_rearm(&idle, c->service->idle_timeout_ms);
 	}

@@ -141,10 +141,10 @@ int http_handle(struct conn *c)
 	do {
 		conn_set_idle(c, true);
 		n = stream_read_chunk(c->client, &input);
-		conn_set_idle(c, false);
 		if (n <= 0)
 			return end_idle(c, &idle, n);
 
+		conn_set_idle(c, false);
 		deadline_rearm(&idle, c->service->idle_timeout_ms);
 		r = serve(c, &idle, input);
 	} while (r > 0 && !is_stopped(c));

@@ -22,6 +22,9 @@ three=$(cat "$work/three")
 	service new echo "tls = new"
 	service alone echo "tls = alone"
 	service old echo "tls = old"
+	service sink discard "tls = three"
+	service brief http "tls = three" "idle_timeout = 500ms"
+	service few echo "tls = few"
 	service front proxy "upstream = back"
 	upstream back "unix:$work/echo.sock" "tls = out"
 	tls_section three "$three" "alpn = http/1.1, echo"
@@ -29,6 +32,7 @@ three=$(cat "$work/three")
 	tls_section new "$(pair one)" "min_version = 1.3"
 	tls_section alone "$(pair one)" "ciphers = TLS_AES_256_GCM_SHA384:ECDHE-ECDSA-AES256-GCM-SHA384" "tickets = off"
 	tls_section old "$(pair old)"
+	tls_section few "$(pair one)" "ktls = off"
 	tls_section out "ca = $certs/ca.pem" "server_name = one.test"
 } >"$work/corelay.ini"
 start_corelayd
@@ -122,6 +126,39 @@ ended echo "no alpn"
 is "a hello of 15000 bytes" "$(tls_call echo hello --hello-bytes 15000)" hello
 is "a hello that has to be said twice" "$(tls_call echo hello --groups P-521:X25519)" hello
 
+# came_back VERSION NAME: a client that has a session of one.test comes with it and asks for that name.
+came_back() {
+	rm -f "$work/session"
+	tls_call echo hello --name one.test --version "$1" --session "$work/session" >/dev/null
+	tls_call echo hello --name "$2" --version "$1" --session "$work/session" >/dev/null
+}
+came_back 1.2 one.test
+is "a session of TLS 1.2 is resumed under its name" "$(fact resumed) $(fact subject)" "yes CN=one.test"
+came_back 1.2 two.test
+is "and under another one it is not, which has its own certificate" "$(fact resumed) $(fact subject)" "no CN=two.test"
+recorded "the record has the name that was asked for" echo 'tls=TLSv1\.2 .* sni=two\.test alpn.*resumed=no |tls=TLSv1\.2 .* sni=two\.test resumed=no '
+rm -f "$work/session"
+tls_call strict hello --name one.test --version 1.2 --session "$work/session" >/dev/null
+keeps_out "a session does not let another name in, with strict_sni" strict --name other.test --version 1.2 --session "$work/session"
+ended strict "no name" 2
+
+# -- ends -------------------------------------------------------------------------------------------------------------
+
+is "discard ends with close_notify" "$(tls_call sink hello) $?" " 0"
+check "so does http, when nobody asked for anything in time" tls_run hear --to "$(at brief)" ""
+tls_says "or for nothing more" 'HTTP/1.1 200 .*' hear --to "$(at brief)" $'GET / HTTP/1.1\r\nHost: one.test\r\n\r\n'
+recorded "the record says so" brief 'requests=1 .*end="idle timeout"'
+
+# What nobody waits for travels with what somebody does: the server's flight, the ticket with the echo, close_notify. A machine
+# that is busy elsewhere may tear them apart.
+fewest=99
+for ((i = 0; i < 50 && fewest > 3; i++)); do
+	tls_call few hello --version 1.3 >/dev/null
+	segments=$(fact segments)
+	fewest=$((segments < fewest ? segments : fewest))
+done
+is "a handshake, an echo and the end take three segments" "$fewest" 3
+
 # -- what the operator is told ----------------------------------------------------------------------------------------
 
 check "a certificate that has expired is warned of" log_has 'level=warning msg="certificate has expired".* file="?[^ ]*/old\.pem'
@@ -166,6 +203,17 @@ if [ "$(id -u)" -ne 0 ]; then
 else
 	skip "a key that may not be read" "root may read everything"
 fi
+
+# Who waits for nothing when the daemon stops is told so.
+start_corelayd
+"$tls_peer" hear --to "$(at web)" $'GET / HTTP/1.1\r\nHost: one.test\r\n\r\n' >"$work/heard" 2>"$work/heard.log" </dev/null &
+hearer=$!
+children+=("$hearer")
+check "a client is idle between two requests" wait_until 10 has_line "$work/heard" 'HTTP/1.1 200'
+stop_corelayd
+status=0
+wait "$hearer" || status=$?
+is "its connection ends with close_notify" "$status $(cat "$work/heard.log")" "0 "
 
 # -- without a file ---------------------------------------------------------------------------------------------------
 

@@ -18,6 +18,7 @@
  *                to standard error. --resume: with the session of the call before; --session FILE: with the one kept
  *                there; --until-end: again and again until there is standard input, or its end, printing what TLS
  *                agreed on when the certificate is another one
+ *   hear         says TEXT, and no end, and prints what comes up to the other side's end: it has to be close_notify
  *   mixed        --count N good connections, and three times as many with garbage between their steps; prints how
  *                many good ones got their echo
  *   renegotiate  TLS 1.2: asks for another handshake; prints that it was refused
@@ -42,6 +43,8 @@
 
 #include <getopt.h>
 #include <inttypes.h>
+#include <linux/tcp.h>
+#include <netinet/in.h>
 #include <openssl/pem.h>
 #include <openssl/x509.h>
 #include <poll.h>
@@ -218,7 +221,8 @@ static void mode_transfer(struct tls_peer *p, unsigned long turn)
 
 static void peer_write_text(struct tls_peer *p)
 {
-	link_write(&p->link, p->text, strlen(p->text));
+	if (*p->text)
+		link_write(&p->link, p->text, strlen(p->text));
 	link_push(&p->link);
 }
 
@@ -310,9 +314,10 @@ static void peer_read_answer(struct link *l, bool quiet)
 	ssize_t n;
 
 	while ((n = link_read(l, bytes, sizeof(bytes))) > 0)
-		if (!quiet)
+		if (!quiet) {
 			fwrite(bytes, 1, (size_t) n, stdout);
-	fflush(stdout);
+			fflush(stdout);
+		}
 	if (n < 0)
 		link_fail(l, "the answer ended: %s", link_ending(l, n));
 }
@@ -320,6 +325,16 @@ static void peer_read_answer(struct link *l, bool quiet)
 static bool peer_has_seen(const struct tls_peer *p, const X509 *certificate)
 {
 	return p->seen && certificate && X509_cmp(certificate, p->seen) == 0;
+}
+
+/* How many segments with bytes in them have come so far. */
+static void peer_print_segments(const struct link *l, FILE *to)
+{
+	struct tcp_info info;
+	socklen_t length = sizeof(info);
+
+	if (getsockopt(l->fd, IPPROTO_TCP, TCP_INFO, &info, &length) == 0)
+		fprintf(to, " segments=%u\n", info.tcpi_data_segs_in);
 }
 
 static void mode_call(struct tls_peer *p, unsigned long turn)
@@ -337,12 +352,26 @@ static void mode_call(struct tls_peer *p, unsigned long turn)
 	if (l->ssl && !p->until_end)
 		peer_print_facts(l, stderr);
 	peer_read_answer(l, p->until_end);
+	if (!p->until_end)
+		peer_print_segments(l, stderr);
 	peer_save_session(p);
 	if (l->ssl && p->until_end && !peer_has_seen(p, SSL_get0_peer_certificate(l->ssl))) {
 		X509_free(p->seen);
 		p->seen = SSL_get1_peer_certificate(l->ssl);
 		peer_print_facts(l, stdout);
 	}
+	link_close(l);
+}
+
+static void mode_hear(struct tls_peer *p, unsigned long turn)
+{
+	struct link *l = &p->link;
+
+	(void) turn;
+	link_handshake_whole(l);
+	l->doing = "hear";
+	peer_write_text(p);
+	peer_read_answer(l, false);
 	link_close(l);
 }
 
@@ -622,7 +651,7 @@ static const struct {
 	{"truncate", mode_truncate, true, true, false},	  {"call", mode_call, true, false, false},
 	{"mixed", mode_mixed, true, false, true},	  {"renegotiate", mode_renegotiate, true, false, false},
 	{"pending", mode_pending, true, false, false},	  {"flood", mode_flood, true, false, false},
-	{"serve", mode_serve, false, true, false},
+	{"serve", mode_serve, false, true, false},	  {"hear", mode_hear, true, false, false},
 };
 
 static _noreturn_ void peer_usage(void)
@@ -675,14 +704,14 @@ static void peer_read_options(struct tls_peer *p, int argc, char **argv)
 		{"until-end", NULL, NULL, &p->until_end},
 	};
 	struct option table[ARRAY_LENGTH(options) + 1] = {0};
-	int chosen;
+	int chosen, result;
 
 	for (size_t i = 0; i < ARRAY_LENGTH(options); i++)
 		table[i] = (struct option){
 			.name = options[i].name,
 			.has_arg = options[i].flag ? no_argument : required_argument,
 		};
-	while (getopt_long(argc, argv, "", table, &chosen) == 0) {
+	while ((result = getopt_long(argc, argv, "", table, &chosen)) == 0) {
 		if (options[chosen].flag)
 			*options[chosen].flag = 1;
 		else if (options[chosen].number)
@@ -692,7 +721,7 @@ static void peer_read_options(struct tls_peer *p, int argc, char **argv)
 	}
 	if (optind < argc)
 		p->text = argv[optind++];
-	if (optind != argc || !p->to == !p->listen || p->write_bytes == 0)
+	if (result != -1 || optind != argc || !p->to == !p->listen || p->write_bytes == 0)
 		peer_usage();
 }
 

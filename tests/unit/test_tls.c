@@ -24,6 +24,7 @@ struct pair {
 	struct semaphore slots;
 	struct stream *server, *client;
 	struct tls_resumption *resumption;	/* borrowed; NULL: none */
+	const char *host;			/* that the client connected to; NULL: localhost */
 	int server_result, client_result;
 };
 
@@ -92,7 +93,7 @@ static int connect_task(void *arg)
 {
 	struct pair *p = arg;
 
-	return p->client_result = tls_connect(p->client, p->connecting, "localhost", p->resumption);
+	return p->client_result = tls_connect(p->client, p->connecting, p->host ?: "localhost", p->resumption);
 }
 
 /* [suspends] */
@@ -358,6 +359,32 @@ static void test_a_server_that_nobody_vouches_for_is_refused(void **state)
 {
 	(void) state;
 	run(unverified);
+}
+
+static int ask_with_a_dot(void *arg)
+{
+	static const struct { const char *host, *asked; } cases[] = {
+		{ "web.test.", "web.test" }, { "web.test", "web.test" }, { "127.0.0.1", NULL }, { "::1", NULL },
+	};
+
+	(void) arg;
+	for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
+		PAIR(p);
+
+		p.host = cases[i].host;
+		shake_well(&p);
+		if (cases[i].asked)
+			assert_string_equal(tls_sni(p.server), cases[i].asked);
+		else
+			assert_null(tls_sni(p.server));
+	}
+	return 0;
+}
+
+static void test_a_server_is_asked_for_its_name_without_a_final_dot(void **state)
+{
+	(void) state;
+	run(ask_with_a_dot);
 }
 
 /* -- resumption -- */
@@ -1150,6 +1177,7 @@ int main(void)
 		cmocka_unit_test(test_a_client_that_ends_behind_its_first_message_is_named),
 		cmocka_unit_test(test_a_client_that_says_nothing_has_not_failed),
 		cmocka_unit_test(test_a_server_that_nobody_vouches_for_is_refused),
+		cmocka_unit_test(test_a_server_is_asked_for_its_name_without_a_final_dot),
 		cmocka_unit_test(test_a_client_resumes_what_it_learned_under_the_same_context_only),
 		cmocka_unit_test(test_every_step_of_a_handshake_is_a_job),
 		cmocka_unit_test(test_handshakes_at_work_are_limited),
