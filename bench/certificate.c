@@ -1,9 +1,9 @@
 /* certificate.c - a server's certificate is decoded once, however often it comes.
  *
- * OpenSSL 3.0 needs a third of a client's time in a handshake with a key on P-256 to make the same objects of the same
- * bytes again. That is longer than the server needs for its part, so that all servers would be as fast as this load
- * can ask. libssl calls this function in place of libcrypto's, which does the same without a memory. What is checked
- * stays the same: the chain, and the signature of each handshake.
+ * OpenSSL 3.0 needs a third of a client's time in a handshake with a key on P-256 to make the same objects of the
+ * same bytes again. That is longer than the server needs for its part, so that all servers would be as fast as this
+ * load can ask. libssl calls this function in place of libcrypto's, which does the same without a memory. What is
+ * checked stays the same: the chain, and the signature of each handshake.
  */
 #include "base/base.h"
 
