@@ -460,10 +460,11 @@ struct tls_context *tls_context_ref(struct tls_context *c)
 	return c;
 }
 
-struct tls_context *tls_context_unref(struct tls_context *c)
+/* On the main stack: OpenSSL is deep. */
+static void context_free(void *arg)
 {
-	if (!c || --c->references > 0)
-		return NULL;
+	struct tls_context *c = arg;
+
 	ERR_clear_error();
 	for (size_t i = 0; i < c->identity_count; i++) {
 		SSL_CTX_free(c->identities[i].ssl);
@@ -478,21 +479,18 @@ struct tls_context *tls_context_unref(struct tls_context *c)
 	tls_names_free(c->client_names);
 	memory_free(c->alpn);
 	ERR_clear_error();
-	return memory_free(c);
+	memory_free(c);
+}
+
+struct tls_context *tls_context_unref(struct tls_context *c)
+{
+	if (c && --c->references == 0)
+		call_on_main_stack(context_free, c);
+	return NULL;
 }
 
 void tls_context_refresh(struct tls_context *c)
 {
 	if (c->ring)
 		tls_ring_roll(c->ring, tls_ring_now());
-}
-
-const char *tls_context_no_ktls(const struct tls_context *c)
-{
-	return c->no_ktls;
-}
-
-bool tls_context_needs_host(const struct tls_context *c)
-{
-	return c->connecting && c->verifies_server && !c->server_name;
 }

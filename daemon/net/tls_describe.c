@@ -77,6 +77,16 @@ bool tls_describe(const struct stream *s, struct tls_description *ret)
 	return true;
 }
 
+const char *tls_context_no_ktls(const struct tls_context *c)
+{
+	return c->no_ktls;
+}
+
+bool tls_context_needs_host(const struct tls_context *c)
+{
+	return c->connecting && c->verifies_server && !c->server_name;
+}
+
 void tls_check_error_queue(void)
 {
 	unsigned long error = ERR_peek_error();

@@ -95,7 +95,8 @@ static bool may_travel_later(const struct tls_session *t, int step_result)
 }
 
 /* [suspends] Sends the flight that was gathered. One that may travel later does so with the first answer, which
- * spares both sides a segment, and the client a wake; the kernel holds it for 200 ms at most. */
+ * spares both sides a segment, and the client a wake; the kernel holds it for 200 ms, or for as long as it would wait
+ * before it sends a segment again. */
 static int send_flight(struct tls_session *t, bool later)
 {
 	_cleanup_(memory_freep) uint8_t *out = TAKE(t->out);

@@ -68,6 +68,7 @@ struct tls_session {
 	bool through_memory;		/* the socket is not to be touched: the handshake is on */
 	bool broken;			/* nothing more is read or written */
 	bool at_end;			/* the socket was read to its end */
+	bool has_parted, heard_since;	/* we have said goodbye; the peer has said something after that */
 	bool more_follows;		/* more than the record that is being written, be it a FIN: sent with it */
 	bool kernel_sends;		/* what is written is encrypted by the kernel (kTLS) */
 	uint32_t extras;		/* of the peer: key updates, tickets and wishes for another handshake */

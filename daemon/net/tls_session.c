@@ -60,11 +60,11 @@ void tls_session_fail(struct tls_session *t)
 	t->broken = true;
 }
 
-/* Who has heard our goodbye may close without one of his own: there is nobody left whom his words could be
- * kept from. */
+/* Who has heard our goodbye may close without one of his own, as many do. But when he has said something since, it
+ * may be an answer of which the rest is missing. */
 static bool is_late_end(const struct tls_session *t)
 {
-	return t->at_end && (SSL_get_shutdown(t->ssl) & SSL_SENT_SHUTDOWN) &&
+	return t->at_end && t->has_parted && !t->heard_since &&
 	       ERR_GET_REASON(ERR_peek_error()) == SSL_R_UNEXPECTED_EOF_WHILE_READING;
 }
 
@@ -146,9 +146,13 @@ int tls_session_learn(SSL *ssl, SSL_SESSION *session)
 	if (!learned)
 		return 0;
 	unsigned char *end = learned;
-	t->learned_bytes = (uint32_t) i2d_SSL_SESSION(session, &end);
+	if (i2d_SSL_SESSION(session, &end) != bytes) {
+		memory_free(learned);
+		return 0;
+	}
 	memory_free(t->learned);
 	t->learned = learned;
+	t->learned_bytes = (uint32_t) bytes;
 	return 0;
 }
 
@@ -191,12 +195,17 @@ static ssize_t read_some(struct tls_session *t, struct call *call)
 {
 	size_t n = 0;
 	int r = SSL_read_ex(t->ssl, call->bytes, call->length, &n);
+	ssize_t result = 0;
 
 	t->stream->buffered = false;
+	if (UNLIKELY(r != 1))
+		result = tls_session_result(t, r);
+	/* Behind that, because a context may go with it, and the error queue is empty then. */
 	if (UNLIKELY(t->learned))
 		pass_on_learned(t);
 	if (UNLIKELY(r != 1))
-		return tls_session_result(t, r);
+		return result;
+	t->heard_since = t->has_parted;
 	return read_more(t, call, n);
 }
 
@@ -295,6 +304,8 @@ static ssize_t say_goodbye(struct tls_session *t, struct call *call)
 	int r = SSL_shutdown(t->ssl);
 	t->more_follows = false;
 
+	if (r >= 0)
+		t->has_parted = true;
 	return r >= 0 ? 0 : failed_to_write(t, r);
 }
 

@@ -65,17 +65,23 @@ static int list_authorities(struct tls_build *b, const STACK_OF(X509) *found)
 	return 0;
 }
 
-/* A session is resumed without looking at certificates, so only where all that was looked at then is the same. */
+static bool add_text(EVP_MD_CTX *digest, const char *text)
+{
+	return EVP_DigestUpdate(digest, text, strlen(text) + 1) == 1;
+}
+
+/* A session is resumed without looking at certificates, and up to TLS 1.2 with the cipher that it had, so only where
+ * all that was looked at then is the same. */
 static int measure_scope(struct tls_build *b, const struct tls_file *authorities)
 {
 	const struct tls_options *o = b->options;
 	EVP_MD_CTX *digest = EVP_MD_CTX_new();
-	bool is_good = digest && EVP_DigestInit_ex(digest, EVP_sha256(), NULL) == 1 &&
-		       EVP_DigestUpdate(digest, o->name, strlen(o->name) + 1) == 1 &&
+	bool is_good = digest && EVP_DigestInit_ex(digest, EVP_sha256(), NULL) == 1 && add_text(digest, o->name) &&
+		       add_text(digest, o->ciphers ?: "") && add_text(digest, o->groups ?: "") &&
 		       EVP_DigestUpdate(digest, &b->verify_mode, sizeof(b->verify_mode)) == 1;
 
 	for (const char *const *name = o->client_names; is_good && name && *name; name++)
-		is_good = EVP_DigestUpdate(digest, *name, strlen(*name) + 1) == 1;
+		is_good = add_text(digest, *name);
 	/* No name is empty: that ends them. */
 	is_good = is_good && EVP_DigestUpdate(digest, "", 1) == 1 &&
 		  (!authorities->bytes ||

@@ -9,6 +9,9 @@
 
 #include <string.h>
 
+/* How long a client may take to have room for our goodbye. */
+#define GOODBYE_MS 500
+
 int conn_new(struct service *service, uint64_t id, int fd, const struct endpoint *peer, struct conn **ret)
 {
 	struct conn *c = memory_new_object(struct conn);
@@ -199,19 +202,25 @@ static int serve(struct conn *c)
 	return r;
 }
 
-/* A client between two requests, or one that was silent for too long, has been told all there was to tell: over
- * TLS that has to be said (RFC 8446 section 6.1). If it was in the middle of something, or in a relay, it gets a
- * reset. */
+/* [suspends] A client between two requests, or one that was silent for too long, has been told all there was to tell:
+ * over TLS that has to be said (RFC 8446 section 6.1). The first may still be reading the last of it; if the second
+ * was in the middle of something, it gets a reset, as relays do. */
 static void say_goodbye(struct conn *c, int result)
 {
-	bool all_told = c->idle || (result == -ETIMEDOUT && !c->proxy);
 	unsigned want;
 
-	if (all_told && tls_is_established(c->client) && stream_try_finish(c->client, &want) < 0)
+	if (!tls_is_established(c->client))
+		return;
+	if (c->idle) {
+		SHIELD(goodbye, GOODBYE_MS);
+
+		(void) stream_finish(c->client);
+	} else if (result == -ETIMEDOUT && !c->proxy && stream_try_finish(c->client, &want) < 0) {
 		stream_abort(c->client);
+	}
 }
 
-/* Accounts for a connection that came to `result`, and gives everything back. */
+/* [suspends] Accounts for a connection that came to `result`, and gives everything back. */
 static void finish(struct conn *c, int result)
 {
 	derive_end(c, result);

@@ -719,6 +719,30 @@ static void test_whoever_has_our_end_may_close_without_close_notify(void **state
 	run(late_end);
 }
 
+/* What came behind our end may be a part of what should have come. */
+static int cut_off_answer(void *arg)
+{
+	PAIR(p);
+	char byte;
+
+	(void) arg;
+	shake_well(&p);
+	assert_int_equal(stream_finish(p.client), 0);
+	assert_int_equal(stream_read(p.server, &byte, 1), 0);
+	assert_int_equal(stream_write(p.server, "some", 4), 0);
+	assert_int_equal(fd_finish(io_fd(&p.server->io)), 0);
+	expect(p.client, "some");
+	assert_int_equal(stream_read(p.client, &byte, 1), -EPROTO);
+	assert_string_equal(tls_failure(p.client), "server closed without close_notify");
+	return 0;
+}
+
+static void test_an_answer_to_our_end_has_to_end_with_close_notify(void **state)
+{
+	(void) state;
+	run(cut_off_answer);
+}
+
 static int half_close(void *arg)
 {
 	PAIR(p);
@@ -1188,6 +1212,7 @@ int main(void)
 		cmocka_unit_test(test_parts_are_written_in_order),
 		cmocka_unit_test(test_an_end_without_close_notify_is_a_failure),
 		cmocka_unit_test(test_whoever_has_our_end_may_close_without_close_notify),
+		cmocka_unit_test(test_an_answer_to_our_end_has_to_end_with_close_notify),
 		cmocka_unit_test(test_one_direction_ends_and_the_other_goes_on),
 		cmocka_unit_test(test_writing_to_one_who_said_goodbye_and_went_fails),
 		cmocka_unit_test(test_a_failure_behind_the_first_record_of_a_write_is_told),

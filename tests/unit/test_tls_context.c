@@ -906,7 +906,7 @@ static void a_session_is_good_only_where_the_trust_is_the_same(void **state)
 	struct tls_options o = USUAL(web);
 	const struct certificate *const two[] = { root, other_root, NULL };
 	char both[CERTIFICATE_PATH_BYTES];
-	enum { SAME, OTHER_SECTION, OTHER_CA, OTHER_NAMES, OPTIONAL, UNVERIFIED, CASES };
+	enum { SAME, OTHER_SECTION, OTHER_CA, OTHER_NAMES, OTHER_CIPHERS, OPTIONAL, UNVERIFIED, CASES };
 	struct tls_context *c[CASES];
 
 	(void) state;
@@ -925,6 +925,10 @@ static void a_session_is_good_only_where_the_trust_is_the_same(void **state)
 	o.client_names = LIST("alice");
 	c[OTHER_NAMES] = server_new(&o);
 	o.client_names = NULL;
+	/* What a cipher was before it was taken out is not gone on with. */
+	o.ciphers = "ECDHE-ECDSA-AES256-GCM-SHA384:TLS_AES_256_GCM_SHA384";
+	c[OTHER_CIPHERS] = server_new(&o);
+	o.ciphers = NULL;
 	o.verify = TLS_VERIFY_OPTIONAL;
 	c[OPTIONAL] = server_new(&o);
 	o.verify = TLS_VERIFY_OFF;
