@@ -62,6 +62,8 @@ static int wait_until_connected(struct stream *s, struct endpoint *ret_peer)
 	int fd = io_fd(&s->io);
 	int r;
 
+	/* Until the server has said something there is nothing to read, and no read has to find that out. */
+	io_drained(&s->io, IO_READ);
 	for (;;) {
 		io_drained(&s->io, IO_WRITE);
 		r = (io_wait)(&s->io, IO_WRITE);
@@ -76,7 +78,8 @@ static int wait_until_connected(struct stream *s, struct endpoint *ret_peer)
 	}
 }
 
-static int connect_one(const struct sockaddr *to, socklen_t length, struct endpoint *ret_peer, struct stream **ret)
+static int connect_one(const struct sockaddr *to, socklen_t length, bool speaks, struct endpoint *ret_peer,
+		       struct stream **ret)
 {
 	_cleanup_(stream_freep) struct stream *s = NULL;
 	_cleanup_(fd_closep) int fd = fd_socket(to->sa_family);
@@ -84,6 +87,8 @@ static int connect_one(const struct sockaddr *to, socklen_t length, struct endpo
 	if (fd < 0)
 		return fd;
 	fd_set_stream_options(fd);
+	if (speaks)
+		fd_expect_to_speak(fd);
 	int began = start(fd, to, length);
 	if (began < 0 && began != -EINPROGRESS)
 		return began;
@@ -120,15 +125,17 @@ static int64_t share_ms(unsigned left)
 	return MAX((nearest_ns - time_now_ns()) / NS_PER_MS / left, INT64_C(1));
 }
 
-static int connect_nth(const struct resolved *found, unsigned n, struct endpoint *ret_peer, struct stream **ret)
+static int connect_nth(const struct resolved *found, unsigned n, bool speaks, struct endpoint *ret_peer,
+		       struct stream **ret)
 {
 	DEADLINE(share, share_ms(found->count - n));
 
-	return connect_one((struct sockaddr *) &found->address[n].storage, found->address[n].length, ret_peer, ret);
+	return connect_one((struct sockaddr *) &found->address[n].storage, found->address[n].length, speaks, ret_peer,
+			   ret);
 }
 
-static int connect_name(const struct address *to, struct resolve_cache *cache, struct endpoint *ret_peer,
-			struct stream **ret)
+static int connect_name(const struct address *to, struct resolve_cache *cache, bool speaks,
+			struct endpoint *ret_peer, struct stream **ret)
 {
 	_cleanup_(memory_freep) struct resolved *found = NULL;
 	int r = cache ? resolve_cached(cache, to->name, to->port, &found)
@@ -137,7 +144,7 @@ static int connect_name(const struct address *to, struct resolve_cache *cache, s
 	if (r < 0)
 		return r == -EAGAIN ? -EHOSTUNREACH : r;
 	for (unsigned n = 0; n < found->count; n++) {
-		r = connect_nth(found, n, ret_peer, ret);
+		r = connect_nth(found, n, speaks, ret_peer, ret);
 		if (r >= 0)
 			return r;
 
@@ -149,7 +156,7 @@ static int connect_name(const struct address *to, struct resolve_cache *cache, s
 	return r;
 }
 
-int (connect_stream)(const struct address *to, struct resolve_cache *cache, struct endpoint *ret_peer,
+int (connect_stream)(const struct address *to, struct resolve_cache *cache, bool speaks, struct endpoint *ret_peer,
 		     struct stream **ret)
 {
 	struct sockaddr_storage storage;
@@ -159,9 +166,9 @@ int (connect_stream)(const struct address *to, struct resolve_cache *cache, stru
 	if (r < 0)
 		return r;
 	if (to->kind == ADDRESS_NAME)
-		return connect_name(to, cache, ret_peer, ret);
+		return connect_name(to, cache, speaks, ret_peer, ret);
 	r = address_to_sockaddr(to, &storage, &length);
 	if (r < 0)
 		return r;
-	return connect_one((struct sockaddr *) &storage, length, ret_peer, ret);
+	return connect_one((struct sockaddr *) &storage, length, speaks, ret_peer, ret);
 }

@@ -239,6 +239,11 @@ void fd_set_stream_options(int fd)
 		fd_set_option(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
 }
 
+void fd_expect_to_speak(int fd)
+{
+	fd_set_option(fd, IPPROTO_TCP, TCP_QUICKACK, 0);
+}
+
 int fd_local_endpoint(int fd, struct endpoint *ret)
 {
 	struct sockaddr_storage local;

@@ -58,6 +58,9 @@ int fd_finish(int fd) _must_check_;
 void fd_set_reset_on_close(int fd);
 /* TCP_NODELAY and keepalive on a TCP socket; nothing on others. What a listener accepts inherits them. */
 void fd_set_stream_options(int fd);
+/* Before a connect(2) that something to send follows at once: has TCP put the last step of its handshake into that
+ * segment (RFC 9293 section 3.5). It goes by itself when nothing does, within 200 ms. Nothing on other sockets. */
+void fd_expect_to_speak(int fd);
 /* The two ends of a connection; -ENOTCONN while there is none. */
 int fd_local_endpoint(int fd, struct endpoint *ret);
 int fd_peer_endpoint(int fd, struct endpoint *ret);

@@ -33,6 +33,7 @@ struct conn_proxy {
 	struct upstream *upstream;		/* one reference */
 	struct upstream_server *server;		/* the one it got through to, or tried last; NULL: none yet */
 	uint32_t attempts;
+	bool has_heard;				/* bytes of the client that are yet to be passed on */
 	int64_t connect_ns;			/* how long it waited to get through */
 	const char *tls_version, *tls_cipher;	/* with the upstream; literal; NULL: plain */
 	char *sni;				/* that the client asked for, without TLS of ours; NULL: none */

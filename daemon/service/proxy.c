@@ -144,6 +144,13 @@ static int secure(struct conn *c, struct upstream_server *server, struct stream 
 	return r;
 }
 
+/* True when the server is told something as soon as it is there. For a client who may yet be waiting for the server's
+ * greeting that is not known; asking the kernel would cost as much as it spares. */
+static bool speaks_at_once(const struct conn *c)
+{
+	return c->proxy->upstream->tls || c->client->buffered || c->proxy->has_heard;
+}
+
 /* [suspends] One try. */
 static int connect_to(struct conn *c, struct upstream_server *server, struct stream **ret_stream)
 {
@@ -153,7 +160,7 @@ static int connect_to(struct conn *c, struct upstream_server *server, struct str
 	c->proxy->failure = memory_free(c->proxy->failure);
 	{
 		DEADLINE(attempt, c->service->connect_timeout_ms);
-		r = connect_stream(&server->address, &server->names, NULL, &stream);
+		r = connect_stream(&server->address, &server->names, speaks_at_once(c), NULL, &stream);
 		if (r == -ETIMEDOUT && !deadline_passed(&attempt))
 			return r;
 		/* Another word for our own time-out than for that of a scope around it. */
@@ -266,6 +273,7 @@ static __attribute__((noinline)) int proxy_begin(struct conn *c, struct stream *
 	if (!c->proxy)
 		return -ENOMEM;
 	int r = choose_upstream(c, &bytes, &c->proxy->upstream);
+	c->proxy->has_heard = bytes.length > 0;
 	if (r >= 0)
 		r = proxy_connect(c, ret_stream);
 	if (r < 0 || bytes.length == 0)
