@@ -53,7 +53,7 @@ enum flow_result {
 };
 
 /* Reads, writes, passes the end on, until it must wait or has moved as much as one flow may before others get their
- * turn: 64 KiB when it copies, two or three large chunks, a full pipe or little more when it splices. FLOW_BLOCKED,
+ * turn: 64 KiB when it copies, three large chunks, a full pipe or little more when it splices. FLOW_BLOCKED,
  * FLOW_DONE, or -errno: that of `to` when the flow owes something, else that of `from`. *progress becomes true when
  * anything was done. */
 int flow_turn(struct flow *f, bool *progress) _must_check_;

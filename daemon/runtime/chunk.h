@@ -11,7 +11,7 @@
 #include "runtime/wait.h"
 
 #define CHUNK_BYTES (16 * 1024)
-#define CHUNK_LARGE_BYTES (64 * 1024)
+#define CHUNK_LARGE_BYTES (48 * 1024)
 #define CHUNKS_LARGE_MAX 64		/* lent at a time */
 
 struct chunk {
