@@ -122,6 +122,7 @@ static int speak_at_once(void *arg)
 	struct address to = at_port("127.0.0.1", port);
 
 	(void) arg;
+	assert_non_null(l);
 	assert_int_equal(fewest_segments(&to, false), 3);
 	assert_int_equal(fewest_segments(&to, true), 2);
 	return 0;
