@@ -1,5 +1,6 @@
 #include "net/relay.h"
 
+#include "base/memory.h"
 #include "net/flow.h"
 #include "runtime/deadline.h"
 #include "runtime/loop.h"
@@ -11,11 +12,14 @@
 /* How often a flow that found no buffer free tries again while the other one holds the buffer of this relay. */
 #define BUFFER_RETRY_MS 100
 
+/* It does not lie on the task's stack, so that pumping looks at nothing there: with many busy sessions that page, and
+ * its entry in the page tables, would be fetched from far for each message. */
 struct relay {
-	struct flow up, down;
-	const struct relay_limits *limits;
-	struct deadline *idle;
+	struct io_pump pump;		/* first: see struct wait_pump */
 	struct io_want wants[2];	/* of the client's and of the upstream's descriptor */
+	struct flow up, down;
+	struct deadline idle;
+	const struct relay_limits *limits;
 	int64_t booked_ns;		/* what the task had waited when it was booked last */
 	int pumped;			/* what pumping came to last */
 	enum relay_side finished_first;
@@ -82,7 +86,7 @@ static int relay_pump(struct relay *r)
 	note_flow(r, &r->up);
 	note_flow(r, &r->down);
 	if (progress)
-		deadline_rearm(r->idle, r->finished_first == RELAY_NEITHER ? r->limits->idle_timeout_ms
+		deadline_rearm(&r->idle, r->finished_first == RELAY_NEITHER ? r->limits->idle_timeout_ms
 									: r->limits->half_close_timeout_ms);
 	if (down < 0)
 		return down;
@@ -168,7 +172,7 @@ static int wait_for_streams(struct relay *r)
 	set_wants(r);
 	r->booked_ns = task_waited_ns();
 	r->pumped = FLOW_DONE;
-	int result = io_park_any_pumped(r->wants, ARRAY_LENGTH(r->wants), pump_for_task, r);
+	int result = io_park_any_pumped(&r->pump);
 	book_wait(r);
 	return result < 0 ? result : r->pumped;
 }
@@ -205,10 +209,33 @@ static int relay_wait(struct relay *r)
 
 /* -- the whole -- */
 
-static void relay_done(struct relay *r)
+static struct relay *relay_new(struct stream *client, struct stream *upstream, const struct relay_limits *limits)
 {
+	struct relay *r = memory_new_object(struct relay);
+
+	if (!r)
+		return NULL;
+	r->limits = limits;
+	r->wants[0].io = &client->io;
+	r->wants[1].io = &upstream->io;
+	r->pump.pump.bytes = sizeof(*r);
+	r->pump.pump.other = &upstream->io;
+	r->pump.wants = r->wants;
+	r->pump.count = ARRAY_LENGTH(r->wants);
+	r->pump.fn = pump_for_task;
+	r->pump.arg = r;
+	flow_init(&r->up, client, upstream, limits->pipes);
+	flow_init(&r->down, upstream, client, limits->pipes);
+	deadline_begin(&r->idle, limits->idle_timeout_ms);
+	return r;
+}
+
+static void relay_free(struct relay *r)
+{
+	deadline_end(&r->idle);
 	flow_done(&r->up);
 	flow_done(&r->down);
+	memory_free(r);
 }
 
 /* Makes a failure known to a side, unless it has ended both ways already. */
@@ -220,10 +247,8 @@ static void reset_unless_ended(struct stream *s)
 
 static int run(struct relay *r)
 {
-	DEADLINE(idle, r->limits->idle_timeout_ms);
 	int result = FLOW_DONE;
 
-	r->idle = &idle;
 	while (result >= 0) {
 		if (result == FLOW_DONE) {
 			result = wait_enter();
@@ -241,24 +266,23 @@ static int run(struct relay *r)
 int (relay_run)(struct stream *client, struct stream *upstream, const struct relay_limits *limits,
 		struct relay_end *ret_end)
 {
-	_cleanup_(relay_done) struct relay r = {
-		.limits = limits,
-		.wants = { { .io = &client->io }, { .io = &upstream->io } },
-	};
+	struct relay *r = relay_new(client, upstream, limits);
+	int result = r ? run(r) : -ENOMEM;
 
-	flow_init(&r.up, client, upstream, limits->pipes);
-	flow_init(&r.down, upstream, client, limits->pipes);
-	int result = run(&r);
-
-	if (result >= 0)
-		r.end = (struct relay_end) { .side = r.finished_first };
-	else if (result == -ETIMEDOUT)
-		r.end = awaited(&r, false, false);
 	if (result < 0) {
 		reset_unless_ended(client);
 		reset_unless_ended(upstream);
 	}
-	r.end.half_closed = r.finished_first != RELAY_NEITHER;
-	*ret_end = r.end;
+	*ret_end = (struct relay_end) { RELAY_NEITHER };
+	if (!r)
+		return result;
+
+	if (result >= 0)
+		r->end = (struct relay_end) { .side = r->finished_first };
+	else if (result == -ETIMEDOUT)
+		r->end = awaited(r, false, false);
+	r->end.half_closed = r->finished_first != RELAY_NEITHER;
+	*ret_end = r->end;
+	relay_free(r);
 	return result;
 }

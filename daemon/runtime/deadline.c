@@ -12,6 +12,7 @@ static void scope_begin(struct deadline *d, int64_t ms, bool shields)
 		.shields = shields,
 	};
 	t->deadlines = d;
+	t->outer_until_ns = INT64_MIN;
 	t->calm_until_ns = MIN(t->calm_until_ns, d->at_ns);
 }
 
@@ -32,6 +33,7 @@ void deadline_end(struct deadline *d)
 
 	ENSURE(t->deadlines == d, "task %s: deadline scopes are not nested", t->name);
 	t->deadlines = d->outer;
+	t->outer_until_ns = INT64_MIN;
 	/* What a shield has hidden counts again, and has not been looked at meanwhile. */
 	if (d->shields)
 		t->calm_until_ns = INT64_MIN;
@@ -66,12 +68,21 @@ int deadline_check(struct task *t, int64_t now_ns)
 
 int64_t deadline_nearest_ns(const struct task *t)
 {
+	bool shielded;
+
+	return t->deadlines ? MIN(t->deadlines->at_ns, deadline_nearest_outer_ns(t, &shielded)) : FOREVER;
+}
+
+int64_t deadline_nearest_outer_ns(const struct task *t, bool *ret_shielded)
+{
+	const struct deadline *d = t->deadlines;
 	int64_t nearest_ns = FOREVER;
 
-	for (const struct deadline *d = t->deadlines; d; d = d->outer) {
-		nearest_ns = MIN(nearest_ns, d->at_ns);
-		if (d->shields)
-			break;
+	while (d && !d->shields) {
+		d = d->outer;
+		if (d)
+			nearest_ns = MIN(nearest_ns, d->at_ns);
 	}
+	*ret_shielded = d;
 	return nearest_ns;
 }

@@ -4,7 +4,7 @@
  *
  * bounds every [suspends] call to the end of the block: once the time is up each fails with -ETIMEDOUT.
  * Scopes nest, the nearest instant wins, and each can be asked whether it was the one that ran out. The object
- * lives on the task's stack; only its own task touches it.
+ * lives on the task's stack, or in what the task owns; only its own task touches it.
  */
 #pragma once
 
@@ -44,6 +44,8 @@ static inline void deadline_rearm(struct deadline *d, int64_t ms)
 	d->at_ns = deadline_instant_ns(ms);
 	d->ran_out = false;
 	t->calm_until_ns = MIN(t->calm_until_ns, d->at_ns);
+	if (UNLIKELY(t->deadlines != d))
+		t->outer_until_ns = INT64_MIN;
 }
 /* Was it this scope whose time ran out? True from the first -ETIMEDOUT that it caused until it is rearmed. */
 static inline bool deadline_passed(const struct deadline *d)
@@ -58,3 +60,6 @@ int64_t deadline_left_ms(const struct deadline *d);
 int deadline_check(struct task *t, int64_t now_ns);
 /* The nearest instant of the scopes that count (up to a shield), or FOREVER. */
 int64_t deadline_nearest_ns(const struct task *t);
+/* That of the scopes outside of the innermost one that count (up to a shield), or FOREVER; *ret_shielded:
+ * one of all of them hides cancellation. */
+int64_t deadline_nearest_outer_ns(const struct task *t, bool *ret_shielded);

@@ -358,16 +358,6 @@ static int end(struct io_want *wants, size_t count)
 	return closed ? -EBADF : 0;
 }
 
-struct io_pump {
-	struct wait_pump pump;
-	struct io_want *wants;
-	size_t count;
-	io_pump_fn *fn;
-	void *arg;
-	bool listed;			/* the wants know of the present wait */
-	int left;			/* what end() said when it was last left */
-};
-
 /* One wake: leaves the wait, pumps, and begins the next one. */
 static bool pump_once(struct wait_pump *pump)
 {
@@ -391,28 +381,32 @@ static bool pump_once(struct wait_pump *pump)
 	return wait_repark(w);
 }
 
-int io_park_any_pumped(struct io_want *wants, size_t count, io_pump_fn *pump, void *arg)
+int io_park_any_pumped(struct io_pump *p)
 {
-	struct io_pump p = { { pump_once }, wants, count, pump, arg, true, 0 };
 	bool any = false;
 	struct wait_token w = { 0 };
-	int r = begin(wants, count, &any, &w);
+	int r = begin(p->wants, p->count, &any, &w);
 
 	if (any || !w.task)
 		return r;
+	p->pump.fn = pump_once;
+	p->listed = true;
+	p->left = 0;
 	if (r < 0)
 		wait_abandon(w);
 	else
-		r = wait_park_pumped(w, pump ? &p.pump : NULL);
+		r = wait_park_pumped(w, p->fn ? &p->pump : NULL);
 
-	if (p.listed)
-		p.left = end(wants, count);
-	return p.left < 0 ? p.left : r;
+	if (p->listed)
+		p->left = end(p->wants, p->count);
+	return p->left < 0 ? p->left : r;
 }
 
 int io_park_any(struct io_want *wants, size_t count)
 {
-	return io_park_any_pumped(wants, count, NULL, NULL);
+	struct io_pump without = { .wants = wants, .count = count };
+
+	return io_park_any_pumped(&without);
 }
 
 int (io_wait_any)(struct io_want *wants, size_t count)

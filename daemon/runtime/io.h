@@ -66,8 +66,20 @@ int io_park_any(struct io_want *wants, size_t count) _must_check_;
 /* Called on the main stack when one of the wants is ready: does what can be done without suspending. True: it has set
  * the wants anew, to go on waiting for. False: the task shall be resumed. See struct wait_pump. */
 typedef bool io_pump_fn(void *arg);
-/* [suspends] io_park_any() that lets `pump` (NULL: none) run in the task's place as long as it says so. */
-int io_park_any_pumped(struct io_want *wants, size_t count, io_pump_fn *pump, void *arg) _must_check_;
+/* The caller sets wants, count, fn and arg; the rest is private. It has to last as long as the wait. Where it and the
+ * wants do not lie on the task's stack, nor what fn touches, a message costs no look at that stack: of a thousand
+ * connections each of those is a cold page. */
+struct io_pump {
+	struct wait_pump pump;
+	struct io_want *wants;
+	size_t count;
+	io_pump_fn *fn;
+	void *arg;
+	bool listed;			/* the wants know of the present wait */
+	int left;			/* what leaving it came to, when it was last left */
+};
+/* [suspends] io_park_any() that lets the pump run in the task's place as long as it says so. */
+int io_park_any_pumped(struct io_pump *p) _must_check_;
 
 /* True while the direction is believed to be ready. */
 static inline bool io_is_ready(const struct io *i, enum io_direction direction)

@@ -68,7 +68,8 @@ static struct task *pool_take(void)
 	struct task *t = list_entry(list_take_first(&pool.free), struct task, ready_node);
 	uint64_t sequence = t->wait_sequence;
 
-	*t = (struct task) { .wait_sequence = sequence, .id = ++pool.last_id, .calm_until_ns = FOREVER };
+	*t = (struct task) { .wait_sequence = sequence, .id = ++pool.last_id, .calm_until_ns = FOREVER,
+			    .outer_until_ns = INT64_MIN };
 	list_init(&t->ready_node);
 	list_init(&t->wait_node);
 	list_append(&pool.all, &t->all_node);
@@ -167,19 +168,31 @@ static inline void prefetch_lines(const void *memory, size_t lines)
 void task_warm_up(const struct list *ready)
 {
 	const struct list *node = ready->next;
+	const struct task *tasks[TASKS_WARMED];
+	int count = 0;
 
-	for (int n = 0; n < TASKS_WARMED && node != ready; n++, node = node->next) {
-		const struct task *t = list_entry(node, struct task, ready_node);
+	for (; count < TASKS_WARMED && node != ready; count++, node = node->next) {
+		const struct task *t = tasks[count] = list_entry(node, struct task, ready_node);
 
-		coro_touch(&t->coro);
+		if (t->pump)
+			memory_touch(t->pump);
+		else
+			coro_touch(&t->coro);
 		if (t->waits_for_io)
 			memory_touch(t->wait_object);
 	}
-	node = ready->next;
-	for (int n = 0; n < TASKS_WARMED && node != ready; n++, node = node->next) {
-		const struct task *t = list_entry(node, struct task, ready_node);
+	for (int n = 0; n < count; n++)
+		if (tasks[n]->pump && tasks[n]->pump->other)
+			memory_touch(tasks[n]->pump->other);
+	for (int n = 0; n < count; n++) {
+		const struct task *t = tasks[n];
 
-		coro_prefetch(&t->coro);
+		if (t->pump) {
+			prefetch_lines(t->pump, t->pump->bytes / CACHE_LINE_BYTES);
+			prefetch_lines(t->pump->other, 4);
+		} else {
+			coro_prefetch(&t->coro);
+		}
 		prefetch_lines((const char *) t + CACHE_LINE_BYTES, 3);
 		prefetch_lines(t->wait_object, 4);
 		prefetch_lines(t->arg, 3);

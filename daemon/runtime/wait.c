@@ -54,19 +54,25 @@ void wait_begun_twice(const struct task *t, const char *what)
 	__builtin_unreachable();
 }
 
-/* One walk over the scopes: what deadline_check() says, the nearest instant, and whether a cancel is hidden. */
+static void look_at_outer_scopes(struct task *t)
+{
+	bool shielded;
+
+	t->outer_until_ns = deadline_nearest_outer_ns(t, &shielded);
+	t->shielded = shielded;
+}
+
+/* What deadline_check() says, the nearest instant, and whether a cancel is hidden. What the outer scopes say is
+ * remembered until one of them changes, so the innermost is the only one that is looked at for each wait. */
 static inline int survey(struct task *t)
 {
-	int64_t until_ns = FOREVER;
-	bool shielded = false;
+	int64_t until_ns;
 
-	for (const struct deadline *d = t->deadlines; d && !shielded; d = d->outer) {
-		until_ns = MIN(until_ns, d->at_ns);
-		shielded = d->shields;
-	}
+	if (UNLIKELY(t->outer_until_ns == INT64_MIN))
+		look_at_outer_scopes(t);
+	until_ns = t->deadlines ? MIN(t->deadlines->at_ns, t->outer_until_ns) : FOREVER;
 	t->wait_until_ns = until_ns;
-	t->shielded = shielded;
-	if (LIKELY(until_ns > time_now_ns() && (!t->cancelled || shielded)))
+	if (LIKELY(until_ns > time_now_ns() && (!t->cancelled || t->shielded)))
 		return 0;
 	return deadline_check(t, time_now_ns());
 }

@@ -101,6 +101,10 @@ bool wait_wake(struct wait_token w, int value);
  * was interrupted resumes the task in any case. It lies on the task's stack. */
 struct wait_pump {
 	bool (*fn)(struct wait_pump *p);
+	/* What it looks at besides what the task waits for: that much from itself on, and another object or NULL. All
+	 * of it is fetched ahead. */
+	size_t bytes;
+	const void *other;
 };
 /* [suspends] wait_park() with a pump. */
 int wait_park_pumped(struct wait_token w, struct wait_pump *p) _must_check_;

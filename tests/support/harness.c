@@ -190,7 +190,7 @@ static void time_out(struct task *t)
 	while (d->outer && !d->shields)
 		d = d->outer;
 	d->at_ns = MIN(d->at_ns, time_now_ns());
-	t->calm_until_ns = INT64_MIN;
+	t->calm_until_ns = t->outer_until_ns = INT64_MIN;
 	wait_interrupt(t, -ETIMEDOUT);
 }
 

@@ -76,7 +76,7 @@ static int wake(void *arg)
 
 static int touch_while_parked(void *arg)
 {
-	struct wait_pump pump = { touch_in_pump };
+	struct wait_pump pump = { .fn = touch_in_pump };
 	struct wait_token w = wait_begin("its pump", arg);
 
 	TASK_GROUP(group, GROUP_ALL);

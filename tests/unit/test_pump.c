@@ -77,7 +77,7 @@ static int pumped_task(void *arg)
 	DEADLINE(patience, p->patience_ms);
 
 	p->patience = &patience;
-	p->result = io_park_any_pumped(p->wants, LINES, pump, p);
+	p->result = io_park_any_pumped(&(struct io_pump) { .wants = p->wants, .count = LINES, .fn = pump, .arg = p });
 	p->next = task_check();
 	p->ran_out = deadline_passed(&patience);
 	p->ended_ms = time_now_ms();
@@ -673,7 +673,7 @@ static int echoes(void *arg)
 
 	while (echo(i)) {
 		struct io_want want = { .io = i, .want = IO_READ };
-		int r = io_park_any_pumped(&want, 1, echo, i);
+		int r = io_park_any_pumped(&(struct io_pump) { .wants = &want, .count = 1, .fn = echo, .arg = i });
 
 		if (r < 0)
 			return r;
