@@ -101,10 +101,19 @@ static bool has_chunk(struct flow *f)
 	return f->chunk;
 }
 
-static void fill_chunk(struct flow *f, ssize_t bytes)
+static void fill_chunk(struct flow *f, size_t bytes)
 {
 	f->chunk->begin = 0;
 	f->chunk->end = (uint32_t) bytes;
+}
+
+/* So much has been read into its chunk. */
+static inline void take_over(struct flow *f, size_t bytes)
+{
+	fill_chunk(f, bytes);
+	f->moved_bytes += bytes;
+	f->state = FLOW_WRITING;
+	note_copied(f, bytes);
 }
 
 static int copy_in(struct flow *f)
@@ -114,10 +123,7 @@ static int copy_in(struct flow *f)
 
 	ssize_t n = stream_try_read(f->from, f->chunk->bytes, f->chunk->size_bytes, &f->want);
 	if (n > 0) {
-		fill_chunk(f, n);
-		f->moved_bytes += (size_t) n;
-		f->state = FLOW_WRITING;
-		note_copied(f, (size_t) n);
+		take_over(f, (size_t) n);
 		return FLOW_DONE;
 	}
 	if (n == -EAGAIN)
@@ -206,7 +212,7 @@ static int take_from_pipe(struct flow *f)
 	ssize_t n = pipe_read(f->pipe, f->chunk->bytes, f->chunk->size_bytes);
 	if (n < 0)
 		return (int) n;
-	fill_chunk(f, n);
+	fill_chunk(f, (size_t) n);
 	drop_empty_pipe(f);
 	return FLOW_DONE;
 }
@@ -253,6 +259,28 @@ static bool has_had_its_turn(const struct flow *f)
 	size_t enough_bytes = f->way == FLOW_SPLICES ? TURN_BYTES : COPIED_TURN_BYTES;
 
 	return f->state == FLOW_READING && f->moved_bytes >= enough_bytes;
+}
+
+int flow_read_message(struct flow *f)
+{
+	if (f->way == FLOW_SPLICES || f->large || f->full_reads > 0 || !has_chunk(f))
+		return FLOW_BLOCKED;
+
+	ssize_t n = stream_try_read(f->from, f->chunk->bytes, f->chunk->size_bytes, &f->want);
+	if (UNLIKELY(n <= 0))
+		return n == -EAGAIN ? FLOW_BLOCKED : (int) n;
+	take_over(f, (size_t) n);
+	return FLOW_DONE;
+}
+
+int flow_write_message(struct flow *f)
+{
+	int result = copy_out(f);
+
+	if (UNLIKELY(result != FLOW_DONE || f->state != FLOW_READING))
+		return MIN(result, FLOW_BLOCKED);
+	f->chunk = chunk_put(f->chunk);
+	return FLOW_DONE;
 }
 
 int flow_turn(struct flow *f, bool *progress)

@@ -52,6 +52,11 @@ enum flow_result {
 	FLOW_DONE,
 };
 
+/* A turn in two halves, for small messages, when the flow is reading. FLOW_DONE: it owes now what it has read.
+ * FLOW_BLOCKED: flow_turn() finds out. -errno. */
+int flow_read_message(struct flow *f) _must_check_;
+/* FLOW_DONE: it was written whole. FLOW_BLOCKED: the rest is flow_turn()'s. -errno. */
+int flow_write_message(struct flow *f) _must_check_;
 /* Reads, writes, passes the end on, until it must wait or has moved as much as one flow may before others get their
  * turn: 64 KiB when it copies, three large chunks, a full pipe or little more when it splices. FLOW_BLOCKED,
  * FLOW_DONE, or -errno: that of `to` when the flow owes something, else that of `from`. *progress becomes true when

@@ -22,6 +22,7 @@ struct relay {
 	const struct relay_limits *limits;
 	int64_t booked_ns;		/* what the task had waited when it was booked last */
 	int pumped;			/* what pumping came to last */
+	struct flow *message;		/* one that has been read for this turn of the loop, or NULL */
 	enum relay_side finished_first;
 	enum relay_side heard_last;	/* who sent the last byte */
 	int error;			/* a failure that waits until what came before it has been passed on */
@@ -56,12 +57,15 @@ static int relay_failed(struct relay *r, struct flow *f, struct flow *opposite, 
 	return writing ? FLOW_DONE : error;
 }
 
-/* FLOW_BLOCKED when the flow must wait, FLOW_DONE when it has had its turn, -errno when the relay is over. */
-static int pump_flow(struct relay *r, struct flow *f, struct flow *opposite, bool *progress)
+static inline struct flow *opposite_of(struct relay *r, const struct flow *f)
 {
-	int result = flow_turn(f, progress);
+	return f == &r->up ? &r->down : &r->up;
+}
 
-	return result < 0 ? relay_failed(r, f, opposite, result) : result;
+/* What a flow came to: FLOW_BLOCKED when it must wait, FLOW_DONE, or -errno when the relay is over. */
+static inline int relay_result(struct relay *r, struct flow *f, int result)
+{
+	return LIKELY(result >= 0) ? result : relay_failed(r, f, opposite_of(r, f), result);
 }
 
 /* Looks at what a flow has done in its turn. */
@@ -76,18 +80,23 @@ static void note_flow(struct relay *r, struct flow *f)
 		r->finished_first = from_side(r, f);
 }
 
-/* The same for both flows. Does not suspend. */
+static inline void rearm(struct relay *r)
+{
+	deadline_rearm(&r->idle, r->finished_first == RELAY_NEITHER ? r->limits->idle_timeout_ms
+								    : r->limits->half_close_timeout_ms);
+}
+
+/* Both flows have their turn. Does not suspend. */
 static int relay_pump(struct relay *r)
 {
 	bool progress = false;
-	int up = pump_flow(r, &r->up, &r->down, &progress);
-	int down = up < 0 ? up : pump_flow(r, &r->down, &r->up, &progress);
+	int up = relay_result(r, &r->up, flow_turn(&r->up, &progress));
+	int down = up < 0 ? up : relay_result(r, &r->down, flow_turn(&r->down, &progress));
 
 	note_flow(r, &r->up);
 	note_flow(r, &r->down);
 	if (progress)
-		deadline_rearm(&r->idle, r->finished_first == RELAY_NEITHER ? r->limits->idle_timeout_ms
-									: r->limits->half_close_timeout_ms);
+		rearm(r);
 	if (down < 0)
 		return down;
 	return up == FLOW_DONE || down == FLOW_DONE ? FLOW_DONE : FLOW_BLOCKED;
@@ -153,12 +162,51 @@ static void set_wants(struct relay *r)
 	add_want(&r->down, &r->wants[1], &r->wants[0]);
 }
 
-/* In the task's place, on the main stack. False: something is to be done that only the task can do. */
+/* In the task's place, on the main stack: one side has something to say, and nothing else is under way. It is read here,
+ * and written when other sessions have read too. Whatever is not as simple is left to pump_for_task(). */
+static bool begin_for_task(void *arg)
+{
+	struct relay *r = arg;
+	bool up = r->wants[0].ready & IO_READ;
+	struct flow *f = up ? &r->up : &r->down;
+	unsigned idle_want;
+
+	book_wait(r);
+	if (up == (bool) (r->wants[1].ready & IO_READ) || r->up.state != FLOW_READING || r->down.state != FLOW_READING ||
+	    stream_may_read(f->to, &idle_want))
+		return false;
+
+	r->pumped = relay_result(r, f, flow_read_message(f));
+	r->message = r->pumped == FLOW_DONE ? f : NULL;
+	return r->message;
+}
+
+/* Writes it. True when that was all, and both sides are silent now. */
+static bool pass_message_on(struct relay *r)
+{
+	struct flow *f = TAKE(r->message);
+	unsigned want;
+
+	r->pumped = relay_result(r, f, flow_write_message(f));
+	if (UNLIKELY(r->pumped != FLOW_DONE || f->state != FLOW_READING))
+		return false;
+	note_flow(r, f);
+	rearm(r);
+	r->pumped = FLOW_BLOCKED;
+	return !stream_may_read(f->from, &want) && !stream_may_read(f->to, &want);
+}
+
+/* All that may have to be done. False: something that only the task can do. */
 static bool pump_for_task(void *arg)
 {
 	struct relay *r = arg;
 
-	book_wait(r);
+	if (LIKELY(r->message)) {
+		if (pass_message_on(r))
+			return true;
+	} else if (r->pumped < 0) {
+		return false;
+	}
 	r->pumped = relay_pump(r);
 	if (r->pumped != FLOW_BLOCKED || relay_is_over(r) || r->up.starved || r->down.starved)
 		return false;
@@ -222,6 +270,7 @@ static struct relay *relay_new(struct stream *client, struct stream *upstream, c
 	r->pump.pump.other = &upstream->io;
 	r->pump.wants = r->wants;
 	r->pump.count = ARRAY_LENGTH(r->wants);
+	r->pump.begin = begin_for_task;
 	r->pump.fn = pump_for_task;
 	r->pump.arg = r;
 	flow_init(&r->up, client, upstream, limits->pipes);

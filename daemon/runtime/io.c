@@ -358,15 +358,23 @@ static int end(struct io_want *wants, size_t count)
 	return closed ? -EBADF : 0;
 }
 
-/* One wake: leaves the wait, pumps, and begins the next one. */
+/* One wake: leaves the wait, ... */
+static bool begin_pump(struct wait_pump *pump)
+{
+	struct io_pump *p = container_of(pump, struct io_pump, pump);
+
+	p->listed = false;
+	p->left = end(p->wants, p->count);
+	return p->left >= 0 && p->begin && p->begin(p->arg);
+}
+
+/* ... pumps, and begins the next one. */
 static bool pump_once(struct wait_pump *pump)
 {
 	struct io_pump *p = container_of(pump, struct io_pump, pump);
 	struct wait_token w = { 0 };
 	bool any = false;
 
-	p->listed = false;
-	p->left = end(p->wants, p->count);
 	if (p->left < 0 || !p->fn(p->arg))
 		return false;
 
@@ -390,6 +398,7 @@ int io_park_any_pumped(struct io_pump *p)
 	if (any || !w.task)
 		return r;
 	p->pump.fn = pump_once;
+	p->pump.begin = begin_pump;
 	p->listed = true;
 	p->left = 0;
 	if (r < 0)

@@ -66,7 +66,7 @@ int io_park_any(struct io_want *wants, size_t count) _must_check_;
 /* Called on the main stack when one of the wants is ready: does what can be done without suspending. True: it has set
  * the wants anew, to go on waiting for. False: the task shall be resumed. See struct wait_pump. */
 typedef bool io_pump_fn(void *arg);
-/* The caller sets wants, count, fn and arg; the rest is private. It has to last as long as the wait. Where it and the
+/* The caller sets wants, count, fn, perhaps begin, and arg; the rest is private. It has to last as long as the wait. Where it and the
  * wants do not lie on the task's stack, nor what fn touches, a message costs no look at that stack: of a thousand
  * connections each of those is a cold page. */
 struct io_pump {
@@ -74,6 +74,7 @@ struct io_pump {
 	struct io_want *wants;
 	size_t count;
 	io_pump_fn *fn;
+	io_pump_fn *begin;		/* NULL, or what reads and leaves the writing to fn: see struct wait_pump */
 	void *arg;
 	bool listed;			/* the wants know of the present wait */
 	int left;			/* what leaving it came to, when it was last left */

@@ -211,13 +211,25 @@ static void task_end(struct task *t)
 	pool_give_back(t);
 }
 
-void task_run_slice(struct task *t)
+/* After the task, or its pump, has run. */
+static void leave_slice(struct task *t)
+{
+	task_running = NULL;
+	loop_account_slice(t);
+	t->wait_since_ns = time_now_ns();
+	if (UNLIKELY(t->state == TASK_DONE))
+		task_end(t);
+	else if (UNLIKELY(pool.drowsy))
+		task_sleep(t);
+}
+
+bool task_run_slice(struct task *t)
 {
 	if (t->state == TASK_NEW && t->cancelled) {
 		t->result = -ECANCELED;
 		t->state = TASK_DONE;
 		task_end(t);
-		return;
+		return true;
 	}
 	ENSURE(t->state == TASK_NEW || t->state == TASK_READY, "task %s is resumed while %s", t->name,
 	       task_state_name(t->state));
@@ -226,18 +238,30 @@ void task_run_slice(struct task *t)
 	t->budget_operations = BUDGET_OPERATIONS;
 	t->budget_bytes = BUDGET_BYTES;
 	t->switches++;
+	loop_hot.counters.slices++;
 
 	task_running = t;
-	if (!t->pump || t->interrupted || !wait_run_pump(t))
+	if (task_is_pumped(t)) {
+		if (wait_begin_pump(t)) {
+			task_running = NULL;
+			loop_account_slice(t);
+			return false;
+		}
+		if (!wait_run_pump(t))
+			coro_resume(&t->coro);
+	} else {
 		coro_resume(&t->coro);
-	task_running = NULL;
+	}
+	leave_slice(t);
+	return true;
+}
 
-	loop_account_slice(t);
-	t->wait_since_ns = time_now_ns();
-	if (UNLIKELY(t->state == TASK_DONE))
-		task_end(t);
-	else if (UNLIKELY(pool.drowsy))
-		task_sleep(t);
+void task_finish_slice(struct task *t)
+{
+	task_running = t;
+	if (!wait_run_pump(t))
+		coro_resume(&t->coro);
+	leave_slice(t);
 }
 
 void task_set_drowsy(bool on)

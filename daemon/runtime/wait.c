@@ -244,13 +244,13 @@ bool wait_repark(struct wait_token w)
 	return true;
 }
 
-bool wait_run_pump(struct task *t)
+bool wait_begin_pump(struct task *t)
 {
 	t->waited_ns += time_now_ns() - t->wait_since_ns;
 	t->wait_since_ns = time_now_ns();
 	t->wake_pending = false;
-	/* It lies on the stack. */
+	/* It may lie on the stack. */
 	if (coro_is_asleep(&t->coro))
 		coro_wake(&t->coro);
-	return t->pump->fn(t->pump);
+	return t->pump->begin && t->pump->begin(t->pump);
 }

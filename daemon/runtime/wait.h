@@ -101,6 +101,9 @@ bool wait_wake(struct wait_token w, int value);
  * was interrupted resumes the task in any case. It lies on the task's stack. */
 struct wait_pump {
 	bool (*fn)(struct wait_pump *p);
+	/* NULL, or what is called before: for the reading, while fn writes. True: fn is called once other pumps have read
+	 * too, before anything else of the turn runs. False: it is called at once. */
+	bool (*begin)(struct wait_pump *p);
 	/* What it looks at besides what the task waits for: that much from itself on, and another object or NULL. All
 	 * of it is fetched ahead. */
 	size_t bytes;
@@ -112,8 +115,13 @@ int wait_park_pumped(struct wait_token w, struct wait_pump *p) _must_check_;
  * cancel or a deadline forbids it: then the pump resumes the task, whose next [suspends] call says so. */
 bool wait_repark(struct wait_token w) _must_check_;
 /* -- used by the runner -- */
-/* Runs the pump of a woken task. True when it waits again. */
-bool wait_run_pump(struct task *t);
+/* Ends the wait of a woken task with a pump, and begins the pump. True when it is to be run later in this turn. */
+bool wait_begin_pump(struct task *t);
+/* Runs the pump. True when the task waits again. */
+static inline bool wait_run_pump(struct task *t)
+{
+	return t->pump->fn(t->pump);
+}
 
 /* -- used by task_cancel() and the timers -- */
 void wait_interrupt(struct task *t, int error);
