@@ -179,12 +179,16 @@ void loop_expect_outside(int change)
 	loop.outside += change;
 }
 
-void loop_account_slice(struct task *t)
+int64_t loop_lap_ns(void)
 {
 	int64_t before_ns = loop_clock_ns;
 
 	loop_clock_ns = time_read_ns();
-	int64_t slice_ns = loop_clock_ns - before_ns;
+	return loop_clock_ns - before_ns;
+}
+
+void loop_account_slice(struct task *t, int64_t slice_ns)
+{
 	t->run_ns += slice_ns;
 	if (UNLIKELY(slice_ns > t->longest_slice_ns))
 		t->longest_slice_ns = (uint32_t) MIN(slice_ns, (int64_t) UINT32_MAX);
@@ -207,16 +211,34 @@ struct begun {
 	struct task *tasks[PUMPS_AT_ONCE];
 };
 
+/* Those that wait again are charged equal shares of the time: looking at the clock for each would cost one percent of
+ * a message. One that has to be entered is charged by itself. */
 static void finish_begun(struct begun *b)
 {
-	for (size_t i = 0; i < b->count; i++)
-		task_finish_slice(b->tasks[i]);
+	size_t waiting = 0;
+	int64_t shared_ns = 0;
+
+	if (b->count == 0)
+		return;
+	for (size_t i = 0; i < b->count; i++) {
+		struct task *t = b->tasks[i];
+
+		if (LIKELY(task_finish_pump(t))) {
+			b->tasks[waiting++] = t;
+		} else {
+			shared_ns += loop_lap_ns();
+			task_enter(t);
+		}
+	}
+	shared_ns += loop_lap_ns();
+	for (size_t i = 0; i < waiting; i++)
+		task_charge_pump(b->tasks[i], shared_ns / (int64_t) waiting);
 	b->count = 0;
 }
 
 static inline void run_slice(struct task *t, struct begun *b)
 {
-	if (b->count == PUMPS_AT_ONCE || (b->count > 0 && !task_is_pumped(t)))
+	if (b->count == PUMPS_AT_ONCE || !task_is_pumped(t))
 		finish_begun(b);
 	if (!task_run_slice(t))
 		b->tasks[b->count++] = t;

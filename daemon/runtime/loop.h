@@ -90,8 +90,10 @@ static inline void loop_ready(struct task *t)
 	list_append(&loop_hot.ready, &t->ready_node);
 	loop_hot.counters.wakes++;
 }
-/* Reads the clock after a slice of the task and charges the time to it. */
-void loop_account_slice(struct task *t);
+/* Reads the clock anew, and returns by how much it has moved since it was read last. */
+int64_t loop_lap_ns(void);
+/* Charges that time to the task. */
+void loop_account_slice(struct task *t, int64_t slice_ns);
 size_t loop_max_tasks(void);
 /* The tick of the wheel by which that instant has passed, and setting a timer for it. */
 int64_t loop_timer_ms(int64_t at_ns);

@@ -211,16 +211,34 @@ static void task_end(struct task *t)
 	pool_give_back(t);
 }
 
-/* After the task, or its pump, has run. */
-static void leave_slice(struct task *t)
+/* After its pump has run, and the task waits again. */
+void task_charge_pump(struct task *t, int64_t slice_ns)
 {
+	loop_account_slice(t, slice_ns);
+	t->wait_since_ns = time_now_ns();
+	if (UNLIKELY(pool.drowsy))
+		task_sleep(t);
+}
+
+void task_enter(struct task *t)
+{
+	task_running = t;
+	coro_resume(&t->coro);
 	task_running = NULL;
-	loop_account_slice(t);
+	loop_account_slice(t, loop_lap_ns());
 	t->wait_since_ns = time_now_ns();
 	if (UNLIKELY(t->state == TASK_DONE))
 		task_end(t);
 	else if (UNLIKELY(pool.drowsy))
 		task_sleep(t);
+}
+
+bool task_finish_pump(struct task *t)
+{
+	task_running = t;
+	bool waits = wait_run_pump(t);
+	task_running = NULL;
+	return waits;
 }
 
 bool task_run_slice(struct task *t)
@@ -240,28 +258,21 @@ bool task_run_slice(struct task *t)
 	t->switches++;
 	loop_hot.counters.slices++;
 
-	task_running = t;
-	if (task_is_pumped(t)) {
-		if (wait_begin_pump(t)) {
-			task_running = NULL;
-			loop_account_slice(t);
-			return false;
-		}
-		if (!wait_run_pump(t))
-			coro_resume(&t->coro);
-	} else {
-		coro_resume(&t->coro);
+	if (!task_is_pumped(t)) {
+		task_enter(t);
+		return true;
 	}
-	leave_slice(t);
-	return true;
-}
 
-void task_finish_slice(struct task *t)
-{
 	task_running = t;
-	if (!wait_run_pump(t))
-		coro_resume(&t->coro);
-	leave_slice(t);
+	bool begun = wait_begin_pump(t);
+	task_running = NULL;
+	if (LIKELY(begun))
+		return false;
+	if (task_finish_pump(t))
+		task_charge_pump(t, loop_lap_ns());
+	else
+		task_enter(t);
+	return true;
 }
 
 void task_set_drowsy(bool on)

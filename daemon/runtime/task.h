@@ -168,9 +168,12 @@ void task_sleep(struct task *t);
 /* For tests: from now on tasks sleep as soon as they wait, so that whoever looks into a parked stack is found. */
 void task_set_drowsy(bool on);
 /* Runs the task until it suspends or ends, and takes it apart when it has ended. False: its pump has only begun, and
- * task_finish_slice() has to follow before any other task's code is entered. */
+ * task_finish_pump() has to follow before any other task's code is entered. */
 bool task_run_slice(struct task *t) _must_check_;
-void task_finish_slice(struct task *t);
+/* True: the task waits again, and task_charge_pump() has to follow. False: task_enter() has to. */
+bool task_finish_pump(struct task *t) _must_check_;
+void task_charge_pump(struct task *t, int64_t slice_ns);
+void task_enter(struct task *t);
 /* Whether task_run_slice() enters no code but that of a pump, unless it returns false. */
 static inline bool task_is_pumped(const struct task *t)
 {
