@@ -5,15 +5,16 @@
 #include "runtime/loop.h"
 
 /* One flow whose both ends are the same stream. As in a relay, the loop pumps in the task's place while messages are
- * small. This lies on the task's stack, where it is packed while the connection is silent. */
+ * small. This lies on the task's stack, but not for long when the connection is silent. */
 struct loopback {
 	struct io_pump pump;		/* first: see struct wait_pump */
 	struct io_want want;
 	struct flow flow;
-	struct deadline idle;
+	struct deadline *idle;
 	const int64_t *idle_timeout_ms;
 	int64_t booked_ns;		/* what the task had waited when it was booked last */
 	int pumped;			/* what pumping came to last */
+	bool quiet;
 };
 
 /* Books what the task has waited since the last time. */
@@ -31,7 +32,7 @@ static void note_progress(struct loopback *l)
 {
 	wait_charge(l->flow.moved_bytes);
 	l->flow.moved_bytes = 0;
-	deadline_rearm(&l->idle, *l->idle_timeout_ms);
+	deadline_rearm(l->idle, *l->idle_timeout_ms);
 }
 
 static int pump(struct loopback *l)
@@ -66,6 +67,12 @@ static bool answer(struct loopback *l)
 	return !stream_may_read(l->flow.from, &want);
 }
 
+static void prepare_wait(struct loopback *l)
+{
+	l->want.want = l->flow.want;
+	l->pump.pump.retires = l->flow.state == FLOW_READING;
+}
+
 /* False: something is to be done that only the task can do. */
 static bool pump_for_task(void *arg)
 {
@@ -76,7 +83,7 @@ static bool pump_for_task(void *arg)
 	if (l->pumped < 0)
 		return false;
 	l->pumped = pump(l);
-	l->want.want = l->flow.want;
+	prepare_wait(l);
 	return l->pumped == FLOW_BLOCKED && l->flow.state != FLOW_FINISHED && !l->flow.starved;
 }
 
@@ -96,13 +103,15 @@ static int wait_for_stream(struct loopback *l)
 {
 	if (l->flow.starved)
 		return wait_for_buffer(l);
-	l->want.want = l->flow.want;
+	prepare_wait(l);
 	l->booked_ns = task_waited_ns();
 	l->pumped = FLOW_DONE;
 	int result = io_park_any_pumped(&l->pump);
 	if (result == -EBADF)
 		return result;
 	book_wait(l);
+	if (result == WAIT_RETIRED)
+		l->quiet = l->flow.state == FLOW_READING;
 	return result < 0 ? result : l->pumped;
 }
 
@@ -117,6 +126,8 @@ static int run(struct loopback *l)
 				result = pump(l);
 		} else if (l->flow.state == FLOW_FINISHED) {
 			return 0;
+		} else if (l->quiet) {
+			return LOOPBACK_QUIET;
 		} else {
 			result = wait_for_stream(l);
 		}
@@ -124,20 +135,19 @@ static int run(struct loopback *l)
 	return result;
 }
 
-int (loopback_run)(struct stream *s, const int64_t *idle_timeout_ms)
+int (loopback_run)(struct stream *s, struct deadline *idle, const int64_t *idle_timeout_ms)
 {
 	struct loopback l = {
 		.pump = { .pump = { .bytes = sizeof(l) }, .wants = &l.want, .count = 1, .begin = begin_for_task,
 			  .fn = pump_for_task, .arg = &l },
 		.want = { .io = &s->io },
+		.idle = idle,
 		.idle_timeout_ms = idle_timeout_ms,
 	};
 
 	flow_init(&l.flow, s, s, NULL);
-	deadline_begin(&l.idle, *idle_timeout_ms);
 	int result = run(&l);
 
-	deadline_end(&l.idle);
 	flow_done(&l.flow);
 	return result;
 }

@@ -171,6 +171,16 @@ ssize_t (stream_read)(struct stream *s, void *buffer, size_t length)
 	return n;
 }
 
+int (stream_wait_to_read)(struct stream *s)
+{
+	unsigned want;
+	int r = wait_enter();
+
+	while (r >= 0 && !stream_may_read(s, &want))
+		r = wait_for_reading(s, want);
+	return r;
+}
+
 ssize_t (stream_read_chunk)(struct stream *s, struct chunk **ret)
 {
 	unsigned want;

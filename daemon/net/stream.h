@@ -40,6 +40,10 @@ void stream_abort(struct stream *s);
 #define stream_read(s, buffer, length) AWAIT(stream_read, (s, buffer, length))
 ssize_t (stream_read)(struct stream *s, void *buffer, size_t length) _must_check_;
 
+/* [suspends] Until there may be something to read; no buffer is held. 0, -errno, -ECANCELED, -ETIMEDOUT. */
+#define stream_wait_to_read(s) AWAIT(stream_wait_to_read, (s))
+int (stream_wait_to_read)(struct stream *s) _must_check_;
+
 /* [suspends] Waits holding no buffer, then lends one with what there is to read. Bytes in it (it is the caller's
  * now: write it or chunk_put() it); 0: the peer has finished, and no chunk; -errno and no chunk. */
 #define stream_read_chunk(s, ret) AWAIT(stream_read_chunk, (s, ret))

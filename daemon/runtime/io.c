@@ -187,7 +187,11 @@ static void separate_quiet_ones(void)
 
 static void put_waiter_to_sleep(struct wait_token waiter)
 {
-	if (wait_is_pending(waiter) && waiter.task->wait_since_ns <= time_now_ns() - QUIET_MS * NS_PER_MS)
+	if (!wait_is_pending(waiter) || waiter.task->wait_since_ns > time_now_ns() - QUIET_MS * NS_PER_MS)
+		return;
+	if (waiter.task->retires && waiter.task->state == TASK_WAITING)
+		wait_retire(waiter.task);
+	else
 		task_sleep(waiter.task);
 }
 

@@ -79,7 +79,8 @@ struct io_pump {
 	bool listed;			/* the wants know of the present wait */
 	int left;			/* what leaving it came to, when it was last left */
 };
-/* [suspends] io_park_any() that lets the pump run in the task's place as long as it says so. */
+/* [suspends] io_park_any() that lets the pump run in the task's place as long as it says so. WAIT_RETIRED: it was quiet
+ * for a while, and the pump retires. */
 int io_park_any_pumped(struct io_pump *p) _must_check_;
 
 /* True while the direction is believed to be ready. */

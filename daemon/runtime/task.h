@@ -54,6 +54,8 @@ struct task {
 	bool interrupted : 1;			/* the wait was ended by a cancel or a deadline, not by its wake */
 	bool lends_stack : 1;			/* a pool thread may write to it: it must not be put to sleep */
 	bool waits_for_io : 1;			/* wait_object is a struct io, which lasts until the task has run */
+	bool retires : 1;			/* its pump does, see struct wait_pump */
+	bool retired : 1;			/* and was told so: it is resumed */
 	uint8_t no_suspend;			/* depth of NOSUSPEND sections */
 	int8_t budget_operations;
 	int budget_bytes;
@@ -177,7 +179,7 @@ void task_enter(struct task *t);
 /* Whether task_run_slice() enters no code but that of a pump, unless it returns false. */
 static inline bool task_is_pumped(const struct task *t)
 {
-	return t->pump && !t->interrupted;
+	return t->pump && !t->interrupted && !t->retired;
 }
 /* Frees the memory that tasks are kept in. None may live. */
 void task_pool_done(void);

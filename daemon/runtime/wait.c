@@ -223,8 +223,10 @@ int wait_park_pumped(struct wait_token w, struct wait_pump *p)
 	struct task *t = task_self();
 
 	t->pump = p;
+	t->retires = p && p->retires;
 	int r = wait_park(w);
 	t->pump = NULL;
+	t->retires = t->retired = false;
 	return r;
 }
 
@@ -238,10 +240,17 @@ bool wait_repark(struct wait_token w)
 		return false;
 	}
 	set_timer(t);
+	t->retires = t->pump->retires;
 	t->state = TASK_WAITING;
 	if (UNLIKELY(hook))
 		hook(t);
 	return true;
+}
+
+void wait_retire(struct task *t)
+{
+	t->retired = true;
+	wait_end(t, WAIT_RETIRED);
 }
 
 bool wait_begin_pump(struct task *t)

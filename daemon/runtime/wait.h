@@ -108,13 +108,19 @@ struct wait_pump {
 	 * of it is fetched ahead. */
 	size_t bytes;
 	const void *other;
+	/* Whether the task is resumed with WAIT_RETIRED when its descriptors fall quiet, so that it can wait in less memory.
+	 * It may change it whenever it runs. */
+	bool retires;
 };
+#define WAIT_RETIRED 1
 /* [suspends] wait_park() with a pump. */
 int wait_park_pumped(struct wait_token w, struct wait_pump *p) _must_check_;
 /* For pumps: parks the running task again for a wait that was begun. False, and the wait is abandoned, when a
  * cancel or a deadline forbids it: then the pump resumes the task, whose next [suspends] call says so. */
 bool wait_repark(struct wait_token w) _must_check_;
-/* -- used by the runner -- */
+/* -- used by the runner and the watch -- */
+/* Resumes a parked task whose pump retires. */
+void wait_retire(struct task *t);
 /* Ends the wait of a woken task with a pump, and begins the pump. True when it is to be run later in this turn. */
 bool wait_begin_pump(struct task *t);
 /* Runs the pump. True when the task waits again. */
