@@ -162,8 +162,8 @@ static void set_wants(struct relay *r)
 	add_want(&r->down, &r->wants[1], &r->wants[0]);
 }
 
-/* In the task's place, on the main stack: one side has something to say, and nothing else is under way. It is read here,
- * and written when other sessions have read too. Whatever is not as simple is left to pump_for_task(). */
+/* In the task's place, on the main stack: one side has something to say, and nothing else is under way. It is read
+ * here, and written when other sessions have read too. Whatever is not as simple is left to pump_for_task(). */
 static bool begin_for_task(void *arg)
 {
 	struct relay *r = arg;
@@ -172,8 +172,8 @@ static bool begin_for_task(void *arg)
 	unsigned idle_want;
 
 	book_wait(r);
-	if (up == (bool) (r->wants[1].ready & IO_READ) || r->up.state != FLOW_READING || r->down.state != FLOW_READING ||
-	    stream_may_read(f->to, &idle_want))
+	if (up == (bool) (r->wants[1].ready & IO_READ) || r->up.state != FLOW_READING ||
+	    r->down.state != FLOW_READING || stream_may_read(f->to, &idle_want))
 		return false;
 
 	r->pumped = relay_result(r, f, flow_read_message(f));

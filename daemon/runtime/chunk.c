@@ -122,11 +122,16 @@ size_t chunk_in_use(void)
 	return pool.slots.used;
 }
 
+void chunk_pool_trim(void)
+{
+	clear(&pool.ordinary);
+	clear(&pool.large);
+}
+
 void chunk_pool_done(void)
 {
 	ENSURE(pool.slots.used == 0, "%zu buffers in use at the end of the loop", pool.slots.used);
-	clear(&pool.ordinary);
-	clear(&pool.large);
+	chunk_pool_trim();
 	semaphore_done(&pool.slots);
 	semaphore_init(&pool.slots, "buffer", CHUNKS_DEFAULT);
 }

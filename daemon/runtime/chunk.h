@@ -45,5 +45,9 @@ static inline bool chunk_is_large(const struct chunk *c)
 void chunk_set_limit(size_t chunks);
 size_t chunk_in_use(void);
 
+/* -- used by the watch of descriptors -- */
+/* Gives those that are kept for reuse back to the allocator. */
+void chunk_pool_trim(void);
+
 /* -- used by loop_close() -- */
 void chunk_pool_done(void);

@@ -2,6 +2,7 @@
 
 #include "base/ensure.h"
 #include "base/memory.h"
+#include "runtime/chunk.h"
 #include "runtime/loop.h"
 
 #include <poll.h>
@@ -170,9 +171,12 @@ static void confirm(struct io *i)
 		became_ready(i, IO_READ);
 }
 
-/* Moves those that have been quiet since the last time. */
+/* Moves those that have been quiet since the last time. When all have, the allocator gets the buffers back, in time
+ * for what will be set aside of their stacks. */
 static void separate_quiet_ones(void)
 {
+	bool all_quiet = true;
+
 	LIST_EACH_SAFE (node, &watch.ios) {
 		struct io *i = list_entry(node, struct io, watch_node);
 
@@ -181,8 +185,11 @@ static void separate_quiet_ones(void)
 			list_remove(node);
 			list_append(&watch.quiet, node);
 		}
+		all_quiet &= !i->lively;
 		i->lively = false;
 	}
+	if (all_quiet)
+		chunk_pool_trim();
 }
 
 static void put_waiter_to_sleep(struct wait_token waiter)

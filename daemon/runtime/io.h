@@ -66,9 +66,9 @@ int io_park_any(struct io_want *wants, size_t count) _must_check_;
 /* Called on the main stack when one of the wants is ready: does what can be done without suspending. True: it has set
  * the wants anew, to go on waiting for. False: the task shall be resumed. See struct wait_pump. */
 typedef bool io_pump_fn(void *arg);
-/* The caller sets wants, count, fn, perhaps begin, and arg; the rest is private. It has to last as long as the wait. Where it and the
- * wants do not lie on the task's stack, nor what fn touches, a message costs no look at that stack: of a thousand
- * connections each of those is a cold page. */
+/* The caller sets wants, count, fn, perhaps begin, and arg; the rest is private. It has to last as long as the wait.
+ * Where it and the wants do not lie on the stack of the task, nor what fn touches, a message costs no look there: of
+ * a thousand connections each of those is a cold page. */
 struct io_pump {
 	struct wait_pump pump;
 	struct io_want *wants;
@@ -79,8 +79,8 @@ struct io_pump {
 	bool listed;			/* the wants know of the present wait */
 	int left;			/* what leaving it came to, when it was last left */
 };
-/* [suspends] io_park_any() that lets the pump run in the task's place as long as it says so. WAIT_RETIRED: it was quiet
- * for a while, and the pump retires. */
+/* [suspends] io_park_any() that lets the pump run in the task's place as long as it says so. WAIT_RETIRED: it was
+ * quiet for a while, and the pump retires. */
 int io_park_any_pumped(struct io_pump *p) _must_check_;
 
 /* True while the direction is believed to be ready. */

@@ -68,7 +68,7 @@ struct task {
 
 	int64_t calm_until_ns;			/* no [suspends] call has a reason to fail before this instant */
 	struct deadline *deadlines;		/* innermost first */
-	int64_t outer_until_ns;			/* the nearest instant of all but the innermost, or INT64_MIN: unknown */
+	int64_t outer_until_ns;			/* nearest instant of all but the innermost; INT64_MIN: unknown */
 	int64_t wait_until_ns;			/* what the nearest scope said when it parked, or FOREVER */
 	int64_t wait_since_ns;
 	int64_t waited_ns;			/* all its waits that have ended, added up */

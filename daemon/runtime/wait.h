@@ -101,15 +101,15 @@ bool wait_wake(struct wait_token w, int value);
  * was interrupted resumes the task in any case. It lies on the task's stack. */
 struct wait_pump {
 	bool (*fn)(struct wait_pump *p);
-	/* NULL, or what is called before: for the reading, while fn writes. True: fn is called once other pumps have read
-	 * too, before anything else of the turn runs. False: it is called at once. */
+	/* NULL, or what is called before: for the reading, while fn writes. True: fn is called once other pumps have
+	 * read too, before anything else of the turn runs. False: it is called at once. */
 	bool (*begin)(struct wait_pump *p);
 	/* What it looks at besides what the task waits for: that much from itself on, and another object or NULL. All
 	 * of it is fetched ahead. */
 	size_t bytes;
 	const void *other;
-	/* Whether the task is resumed with WAIT_RETIRED when its descriptors fall quiet, so that it can wait in less memory.
-	 * It may change it whenever it runs. */
+	/* Whether the task is resumed with WAIT_RETIRED when its descriptors fall quiet, so that it can wait in less
+	 * memory. It may change whenever the pump or the task runs. */
 	bool retires;
 };
 #define WAIT_RETIRED 1

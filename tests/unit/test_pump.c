@@ -649,6 +649,174 @@ static void a_pumps_time_is_its_tasks_run_time(void **state)
 	assert_int_equal(harness_run_with(&in_real_time, takes_time, NULL), 0);
 }
 
+/* -- two halves -- */
+
+#define HALVES 5
+
+static struct {
+	char log[64];
+	size_t length;
+} halves;
+
+static void halves_note(char what)
+{
+	halves.log[halves.length++] = what;
+}
+
+struct halved {
+	struct io *near;
+	int far;
+	struct io_want want;
+	struct io_pump pump;
+	bool at_once, gives_up;
+	int result;
+	struct task_handle handle;
+};
+
+static bool read_half(void *arg)
+{
+	struct halved *h = arg;
+
+	assert_ptr_equal(task_current(), h->handle.task);
+	assert_true(drain(h->near) > 0);
+	halves_note('r');
+	return !h->at_once;
+}
+
+static bool write_half(void *arg)
+{
+	struct halved *h = arg;
+
+	assert_ptr_equal(task_current(), h->handle.task);
+	halves_note('w');
+	return !h->gives_up;
+}
+
+static int halved_task(void *arg)
+{
+	struct halved *h = arg;
+
+	h->result = io_park_any_pumped(&h->pump);
+	halves_note('e');
+	return 0;
+}
+
+static int notes_itself(void *arg)
+{
+	halves_note('t');
+	task_cancel(*(struct task_handle *) arg);
+	return 0;
+}
+
+static void halved_begin(struct task_group *g, struct halved *h)
+{
+	int ends[2];
+
+	harness_socketpair(ends);
+	assert_int_equal(io_new(ends[0], &h->near), 0);
+	h->far = ends[1];
+	drain(h->near);
+	h->want = (struct io_want) { .io = h->near, .want = IO_READ };
+	h->pump = (struct io_pump) { .wants = &h->want, .count = 1, .begin = read_half, .fn = write_half, .arg = h };
+	h->result = PENDING;
+	assert_int_equal(task_spawn(g, "halved", halved_task, h, &h->handle), 0);
+}
+
+static void all_hear(struct halved h[HALVES])
+{
+	halves.length = 0;
+	memset(halves.log, 0, sizeof(halves.log));
+	for (int i = 0; i < HALVES; i++)
+		say(h[i].far, "ping");
+	harness_settle();
+}
+
+static int read_first(void *arg)
+{
+	struct halved h[HALVES] = { 0 };
+
+	(void) arg;
+	TASK_GROUP(g, GROUP_ALL);
+	for (int i = 0; i < HALVES; i++)
+		halved_begin(&g, &h[i]);
+	harness_settle();
+
+	all_hear(h);
+	assert_string_equal(halves.log, "rrrrrwwwww");
+
+	/* One that does all at once does not hold the others up, nor do they it. */
+	h[2].at_once = true;
+	all_hear(h);
+	assert_string_equal(halves.log, "rrrwrrwwww");
+
+	/* One is entered in its turn. */
+	h[2].at_once = false;
+	h[1].gives_up = true;
+	all_hear(h);
+	assert_string_equal(halves.log, "rrrrrwwewww");
+	assert_int_equal(h[1].result, 0);
+
+	for (int i = 0; i < HALVES; i++)
+		if (i != 1)
+			task_cancel(h[i].handle);
+	harness_settle();
+	for (int i = 0; i < HALVES; i++) {
+		assert_int_equal(h[i].result, i == 1 ? 0 : -ECANCELED);
+		io_free(h[i].near);
+		close(h[i].far);
+	}
+	return 0;
+}
+
+static void pumps_that_run_together_read_first_and_then_write(void **state)
+{
+	(void) state;
+	assert_int_equal(harness_run(read_first, NULL), 0);
+}
+
+/* Nothing but pumps comes between the halves of a pump: what runs there might see, or end, what is half done. */
+static int entered_in_between(void *arg)
+{
+	struct halved h[HALVES] = { 0 };
+	struct task_handle victim;
+
+	(void) arg;
+	TASK_GROUP(g, GROUP_ALL);
+	for (int i = 0; i < HALVES; i++)
+		halved_begin(&g, &h[i]);
+	harness_settle();
+
+	victim = h[0].handle;
+	halves.length = 0;
+	memset(halves.log, 0, sizeof(halves.log));
+	for (int i = 0; i < HALVES; i++) {
+		h[i].near->ready |= IO_READ;
+		say(h[i].far, "ping");
+		wait_wake(h[i].near->waiters[0], 0);
+		if (i == 2)
+			assert_int_equal(task_spawn(&g, "between", notes_itself, &victim, NULL), 0);
+	}
+	harness_settle();
+	/* The cancelled one has read, and written, and is entered after all. */
+	assert_string_equal(halves.log, "rrrwwwtrrwwe");
+	assert_int_equal(h[0].result, -ECANCELED);
+
+	for (int i = 1; i < HALVES; i++)
+		task_cancel(h[i].handle);
+	harness_settle();
+	for (int i = 0; i < HALVES; i++) {
+		io_free(h[i].near);
+		close(h[i].far);
+	}
+	return 0;
+}
+
+static void no_task_is_entered_between_the_halves_of_a_pump(void **state)
+{
+	(void) state;
+	assert_int_equal(harness_run(entered_in_between, NULL), 0);
+}
+
 /* -- torture -- */
 
 static bool echo(void *arg)
@@ -771,6 +939,8 @@ int main(void)
 		cmocka_unit_test(closing_one_of_its_descriptors_resumes_a_pumped_task),
 		cmocka_unit_test(waiting_is_counted_once_up_to_each_pump_and_to_the_end),
 		cmocka_unit_test(a_pumps_time_is_its_tasks_run_time),
+		cmocka_unit_test(pumps_that_run_together_read_first_and_then_write),
+		cmocka_unit_test(no_task_is_entered_between_the_halves_of_a_pump),
 		cmocka_unit_test(a_pumped_conversation_leaks_nothing_wherever_it_is_broken_off),
 		cmocka_unit_test(a_pump_that_suspends_aborts),
 	};
