@@ -14,7 +14,7 @@ struct loopback {
 	const int64_t *idle_timeout_ms;
 	int64_t booked_ns;		/* what the task had waited when it was booked last */
 	int pumped;			/* what pumping came to last */
-	bool quiet;
+	bool quiet;			/* the last wait ended because nothing came, and nothing is owed */
 };
 
 /* Books what the task has waited since the last time. */
@@ -110,8 +110,7 @@ static int wait_for_stream(struct loopback *l)
 	if (result == -EBADF)
 		return result;
 	book_wait(l);
-	if (result == WAIT_RETIRED)
-		l->quiet = l->flow.state == FLOW_READING;
+	l->quiet = result == WAIT_RETIRED && l->flow.state == FLOW_READING;
 	return result < 0 ? result : l->pumped;
 }
 
@@ -126,10 +125,10 @@ static int run(struct loopback *l)
 				result = pump(l);
 		} else if (l->flow.state == FLOW_FINISHED) {
 			return 0;
-		} else if (l->quiet) {
-			return LOOPBACK_QUIET;
 		} else {
 			result = wait_for_stream(l);
+			if (l->quiet)
+				return LOOPBACK_QUIET;
 		}
 	}
 	return result;

@@ -187,14 +187,19 @@ int64_t loop_lap_ns(void)
 	return loop_clock_ns - before_ns;
 }
 
+static inline void watch_for_stall(const struct task *t, int64_t slice_ns)
+{
+	loop_hot.counters.longest_slice_ns = MAX(loop_hot.counters.longest_slice_ns, slice_ns);
+	if (UNLIKELY(slice_ns > loop.options.stall_warn_ms * NS_PER_MS) && loop.options.on_stall)
+		loop.options.on_stall(t, slice_ns);
+}
+
 void loop_account_slice(struct task *t, int64_t slice_ns)
 {
 	t->run_ns += slice_ns;
 	if (UNLIKELY(slice_ns > t->longest_slice_ns))
 		t->longest_slice_ns = (uint32_t) MIN(slice_ns, (int64_t) UINT32_MAX);
-	loop_hot.counters.longest_slice_ns = MAX(loop_hot.counters.longest_slice_ns, slice_ns);
-	if (UNLIKELY(slice_ns > loop.options.stall_warn_ms * NS_PER_MS) && loop.options.on_stall)
-		loop.options.on_stall(t, slice_ns);
+	watch_for_stall(t, slice_ns);
 }
 
 void loop_set_stall_warn(int64_t ms)
@@ -212,7 +217,8 @@ struct begun {
 };
 
 /* Those that wait again are charged equal shares of the time: looking at the clock for each would cost one percent of
- * a message. One that has to be entered is charged by itself. */
+ * a message. One that has to be entered is charged by itself. When they have kept the loop for long, the first is
+ * named. */
 static void finish_begun(struct begun *b)
 {
 	size_t waiting = 0;
@@ -231,6 +237,8 @@ static void finish_begun(struct begun *b)
 		}
 	}
 	shared_ns += loop_lap_ns();
+	if (waiting > 0)
+		watch_for_stall(b->tasks[0], shared_ns);
 	for (size_t i = 0; i < waiting; i++)
 		task_charge_pump(b->tasks[i], shared_ns / (int64_t) waiting);
 	b->count = 0;
