@@ -162,6 +162,12 @@ static inline void prefetch_lines(const void *memory, size_t lines)
 		__builtin_prefetch((const char *) memory + n * CACHE_LINE_BYTES);
 }
 
+/* One that sleeps is left alone: its pump may lie on its stack. */
+static inline const struct wait_pump *pump_to_warm_up(const struct task *t)
+{
+	return coro_is_asleep(&t->coro) ? NULL : t->pump;
+}
+
 /* With many connections everything of the next task is cold, also in the TLB, and processors drop a prefetch whose
  * translation is missing. So first a byte of each page is loaded, for several tasks at once, that the walks through
  * the page tables go side by side; nobody waits for the values. Then the rest can be prefetched. */
@@ -169,27 +175,29 @@ void task_warm_up(const struct list *ready)
 {
 	const struct list *node = ready->next;
 	const struct task *tasks[TASKS_WARMED];
+	const struct wait_pump *pumps[TASKS_WARMED];
 	int count = 0;
 
 	for (; count < TASKS_WARMED && node != ready; count++, node = node->next) {
 		const struct task *t = tasks[count] = list_entry(node, struct task, ready_node);
 
-		if (t->pump)
-			memory_touch(t->pump);
+		pumps[count] = pump_to_warm_up(t);
+		if (pumps[count])
+			memory_touch(pumps[count]);
 		else
 			coro_touch(&t->coro);
 		if (t->waits_for_io)
 			memory_touch(t->wait_object);
 	}
 	for (int n = 0; n < count; n++)
-		if (tasks[n]->pump && tasks[n]->pump->other)
-			memory_touch(tasks[n]->pump->other);
+		if (pumps[n] && pumps[n]->other)
+			memory_touch(pumps[n]->other);
 	for (int n = 0; n < count; n++) {
 		const struct task *t = tasks[n];
 
-		if (t->pump) {
-			prefetch_lines(t->pump, t->pump->bytes / CACHE_LINE_BYTES);
-			prefetch_lines(t->pump->other, 4);
+		if (pumps[n]) {
+			prefetch_lines(pumps[n], pumps[n]->bytes / CACHE_LINE_BYTES);
+			prefetch_lines(pumps[n]->other, 4);
 		} else {
 			coro_prefetch(&t->coro);
 		}

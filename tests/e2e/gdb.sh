@@ -72,20 +72,22 @@ if ! may_attach; then
 		skip "$name" "$why_not"
 	done
 else
-	list=$(debug -p "$daemon_pid" "${source_tasks[@]}" -ex corelay-tasks)
+	# In one go: who has been quiet for a moment waits elsewhere.
+	both=$(debug -p "$daemon_pid" "${source_tasks[@]}" -ex corelay-tasks -ex 'echo and their traces\n' -ex 'corelay-bt all')
+	list=${both%%and their traces*}
+	traces=${both#*and their traces}
 	matches "${cases[0]}" "$list" "task [0-9]+ '[^']+' waiting for [a-z ]+ in [a-z_]+ at [^ ]*echo\.c:[0-9]+"
 	id=$(sed -nE 's/^task ([0-9]+) .*echo\.c:[0-9]+$/\1/p' <<<"$list")
 
 	trace=$(debug -p "$daemon_pid" "${source_tasks[@]}" -ex "corelay-bt ${id:-0}")
 	if asm_only "${cases[1]}"; then
-		matches "${cases[1]}" "$trace" 'suspend .*io_park .*stream_read_chunk .*echo_handle '
+		matches "${cases[1]}" "$trace" 'suspend .*io_park[a-z_]* .*(stream_wait_to_read|loopback_run) .*echo_handle '
 	fi
 	if asm_only "${cases[2]}"; then
 		last=$(grep -E '^#' <<<"$trace" | tail -n 1)
 		matches "${cases[2]}" "$last" 'switch_begin \('
 	fi
 
-	traces=$(debug -p "$daemon_pid" "${source_tasks[@]}" -ex 'corelay-bt all')
 	is "${cases[3]}" "$(grep -E '^task [0-9]+ ' <<<"$traces")" "$(grep -E '^task [0-9]+ ' <<<"$list")"
 
 	none=$(debug -p "$daemon_pid" "${source_tasks[@]}" -ex 'corelay-bt 999999')
@@ -138,6 +140,6 @@ elif [ -n "$why_not" ]; then
 	skip "$name" "$why_not"
 elif asm_only "$name"; then
 	trace=$(debug "$CORELAYD" "$core" "${source_tasks[@]}" -ex 'corelay-bt all')
-	matches "$name" "$trace" 'stream_read_chunk .*echo_handle '
+	matches "$name" "$trace" 'loopback_run .*echo_handle '
 fi
 finish

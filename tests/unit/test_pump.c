@@ -658,9 +658,19 @@ static struct {
 	size_t length;
 } halves;
 
+/* A letter: lower case for a read, upper case for a write, a digit when the task is entered, '-' for another one. */
 static void halves_note(char what)
 {
 	halves.log[halves.length++] = what;
+}
+
+static ptrdiff_t place_of(char what)
+{
+	const char *found = strchr(halves.log, what);
+
+	assert_non_null(found);
+	assert_null(strchr(found + 1, what));
+	return found - halves.log;
 }
 
 struct halved {
@@ -668,6 +678,7 @@ struct halved {
 	int far;
 	struct io_want want;
 	struct io_pump pump;
+	int index;
 	bool at_once, gives_up;
 	int result;
 	struct task_handle handle;
@@ -679,7 +690,7 @@ static bool read_half(void *arg)
 
 	assert_ptr_equal(task_current(), h->handle.task);
 	assert_true(drain(h->near) > 0);
-	halves_note('r');
+	halves_note((char) ('a' + h->index));
 	return !h->at_once;
 }
 
@@ -688,7 +699,7 @@ static bool write_half(void *arg)
 	struct halved *h = arg;
 
 	assert_ptr_equal(task_current(), h->handle.task);
-	halves_note('w');
+	halves_note((char) ('A' + h->index));
 	return !h->gives_up;
 }
 
@@ -697,18 +708,18 @@ static int halved_task(void *arg)
 	struct halved *h = arg;
 
 	h->result = io_park_any_pumped(&h->pump);
-	halves_note('e');
+	halves_note((char) ('0' + h->index));
 	return 0;
 }
 
 static int notes_itself(void *arg)
 {
-	halves_note('t');
+	halves_note('-');
 	task_cancel(*(struct task_handle *) arg);
 	return 0;
 }
 
-static void halved_begin(struct task_group *g, struct halved *h)
+static void halved_begin(struct task_group *g, struct halved *h, int index)
 {
 	int ends[2];
 
@@ -718,6 +729,7 @@ static void halved_begin(struct task_group *g, struct halved *h)
 	drain(h->near);
 	h->want = (struct io_want) { .io = h->near, .want = IO_READ };
 	h->pump = (struct io_pump) { .wants = &h->want, .count = 1, .begin = read_half, .fn = write_half, .arg = h };
+	h->index = index;
 	h->result = PENDING;
 	assert_int_equal(task_spawn(g, "halved", halved_task, h, &h->handle), 0);
 }
@@ -738,22 +750,28 @@ static int read_first(void *arg)
 	(void) arg;
 	TASK_GROUP(g, GROUP_ALL);
 	for (int i = 0; i < HALVES; i++)
-		halved_begin(&g, &h[i]);
+		halved_begin(&g, &h[i], i);
 	harness_settle();
 
 	all_hear(h);
-	assert_string_equal(halves.log, "rrrrrwwwww");
+	assert_int_equal(strspn(halves.log, "abcde"), HALVES);
+	assert_int_equal(strspn(halves.log + HALVES, "ABCDE"), HALVES);
 
 	/* One that does all at once does not hold the others up, nor do they it. */
 	h[2].at_once = true;
 	all_hear(h);
-	assert_string_equal(halves.log, "rrrwrrwwww");
+	assert_int_equal(place_of('C'), place_of('c') + 1);
+	for (const char *other = "ABDE"; *other; other++)
+		for (const char *read = "abcde"; *read; read++)
+			assert_true(place_of(*other) > place_of(*read));
 
 	/* One is entered in its turn. */
 	h[2].at_once = false;
 	h[1].gives_up = true;
 	all_hear(h);
-	assert_string_equal(halves.log, "rrrrrwwewww");
+	assert_int_equal(strspn(halves.log, "abcde"), HALVES);
+	assert_int_equal(place_of('1'), place_of('B') + 1);
+	assert_int_equal(halves.length, 2 * HALVES + 1);
 	assert_int_equal(h[1].result, 0);
 
 	for (int i = 0; i < HALVES; i++)
@@ -783,7 +801,7 @@ static int entered_in_between(void *arg)
 	(void) arg;
 	TASK_GROUP(g, GROUP_ALL);
 	for (int i = 0; i < HALVES; i++)
-		halved_begin(&g, &h[i]);
+		halved_begin(&g, &h[i], i);
 	harness_settle();
 
 	victim = h[0].handle;
@@ -798,7 +816,7 @@ static int entered_in_between(void *arg)
 	}
 	harness_settle();
 	/* The cancelled one has read, and written, and is entered after all. */
-	assert_string_equal(halves.log, "rrrwwwtrrwwe");
+	assert_string_equal(halves.log, "abcABC-deDE0");
 	assert_int_equal(h[0].result, -ECANCELED);
 
 	for (int i = 1; i < HALVES; i++)
