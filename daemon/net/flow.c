@@ -297,6 +297,16 @@ int flow_turn(struct flow *f, bool *progress)
 	return FLOW_DONE;
 }
 
+int flow_wait_for_chunk(struct flow *f, struct stream *client)
+{
+	int64_t before_ns = task_waited_ns();
+	int r = (chunk_get)(&f->chunk);
+
+	if (client->waits)
+		client->waits->other_ns += task_waited_ns() - before_ns;
+	return r < 0 ? r : FLOW_DONE;
+}
+
 void flow_break(struct flow *f)
 {
 	flow_done(f);

@@ -4,7 +4,7 @@
  * kernel move the bytes through a pipe, or, where only copying will do, takes large chunks, until they come in small
  * pieces again. It holds one chunk or one pipe while
  * bytes are in it, and none while it waits to read. (Both it holds only to empty the pipe when a stream refuses to
- * splice any longer.) Nothing here suspends.
+ * splice any longer.) Nothing here suspends but flow_wait_for_chunk().
  */
 #pragma once
 
@@ -62,6 +62,9 @@ int flow_write_message(struct flow *f) _must_check_;
  * FLOW_DONE, or -errno: that of `to` when the flow owes something, else that of `from`. *progress becomes true when
  * anything was done. */
 int flow_turn(struct flow *f, bool *progress) _must_check_;
+/* [suspends] For a flow that is starved and holds nothing: until there is a chunk. FLOW_DONE or -errno. The time is
+ * booked on the waits of `client`. */
+int flow_wait_for_chunk(struct flow *f, struct stream *client) _must_check_;
 /* After a failure. */
 void flow_break(struct flow *f);
 

@@ -58,13 +58,9 @@ static bool begin_for_task(void *arg)
 /* ... and, when other connections have read too, written. True when that was all. */
 static bool answer(struct loopback *l)
 {
-	unsigned want;
-
-	l->pumped = flow_write_message(&l->flow);
-	if (l->pumped != FLOW_DONE)
-		return false;
 	note_progress(l);
-	return !stream_may_read(l->flow.from, &want);
+	l->pumped = flow_write_message(&l->flow);
+	return l->pumped == FLOW_DONE && !stream_may_read(l->flow.from, &l->want.want);
 }
 
 static void prepare_wait(struct loopback *l)
@@ -87,22 +83,11 @@ static bool pump_for_task(void *arg)
 	return l->pumped == FLOW_BLOCKED && l->flow.state != FLOW_FINISHED && !l->flow.starved;
 }
 
-static int wait_for_buffer(struct loopback *l)
-{
-	struct stream_waits *waits = l->flow.from->waits;
-	int64_t before_ns = task_waited_ns();
-	int result = (chunk_get)(&l->flow.chunk);
-
-	if (waits)
-		waits->other_ns += task_waited_ns() - before_ns;
-	return result < 0 ? result : FLOW_DONE;
-}
-
 /* What pumping came to, FLOW_DONE when it is yet to be done, or why there was no waiting. */
 static int wait_for_stream(struct loopback *l)
 {
 	if (l->flow.starved)
-		return wait_for_buffer(l);
+		return flow_wait_for_chunk(&l->flow, l->flow.from);
 	prepare_wait(l);
 	l->booked_ns = task_waited_ns();
 	l->pumped = FLOW_DONE;

@@ -187,11 +187,11 @@ static bool pass_message_on(struct relay *r)
 	struct flow *f = TAKE(r->message);
 	unsigned want;
 
+	note_flow(r, f);
+	rearm(r);
 	r->pumped = relay_result(r, f, flow_write_message(f));
 	if (UNLIKELY(r->pumped != FLOW_DONE || f->state != FLOW_READING))
 		return false;
-	note_flow(r, f);
-	rearm(r);
 	r->pumped = FLOW_BLOCKED;
 	return !stream_may_read(f->from, &want) && !stream_may_read(f->to, &want);
 }
@@ -235,24 +235,13 @@ static int wait_for_streams_briefly(struct relay *r)
 	return result == -ETIMEDOUT && deadline_passed(&retry) ? FLOW_DONE : result;
 }
 
-static int wait_for_buffer(struct relay *r, struct flow *f)
-{
-	struct stream_waits *waits = r->up.from->waits;
-	int64_t before_ns = task_waited_ns();
-	int result = (chunk_get)(&f->chunk);
-
-	if (waits)
-		waits->other_ns += task_waited_ns() - before_ns;
-	return result < 0 ? result : FLOW_DONE;
-}
-
 static int relay_wait(struct relay *r)
 {
 	if (!r->up.starved && !r->down.starved)
 		return wait_for_streams(r);
 	if (flow_holds_buffer(&r->up) || flow_holds_buffer(&r->down))
 		return wait_for_streams_briefly(r);
-	return wait_for_buffer(r, r->up.starved ? &r->up : &r->down);
+	return flow_wait_for_chunk(r->up.starved ? &r->up : &r->down, r->up.from);
 }
 
 /* -- the whole -- */

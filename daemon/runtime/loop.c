@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "coro/stack.h"
+#include "runtime/batch.h"
 #include "runtime/chunk.h"
 #include "runtime/deadline.h"
 #include "runtime/executor.h"
@@ -24,7 +25,6 @@
 #define MAX_TASKS_DEFAULT 1000000
 /* Resumes before the sockets are looked at again. */
 #define SLICES_PER_TURN 256
-#define PUMPS_AT_ONCE 32
 /* How long loop_close() waits for jobs on pool threads. */
 #define EXECUTOR_GRACE_MS 5000
 /* Where a virtual clock begins. */
@@ -187,7 +187,7 @@ int64_t loop_lap_ns(void)
 	return loop_clock_ns - before_ns;
 }
 
-static inline void watch_for_stall(const struct task *t, int64_t slice_ns)
+void loop_watch_for_stall(const struct task *t, int64_t slice_ns)
 {
 	loop_hot.counters.longest_slice_ns = MAX(loop_hot.counters.longest_slice_ns, slice_ns);
 	if (UNLIKELY(slice_ns > loop.options.stall_warn_ms * NS_PER_MS) && loop.options.on_stall)
@@ -199,7 +199,7 @@ void loop_account_slice(struct task *t, int64_t slice_ns)
 	t->run_ns += slice_ns;
 	if (UNLIKELY(slice_ns > t->longest_slice_ns))
 		t->longest_slice_ns = (uint32_t) MIN(slice_ns, (int64_t) UINT32_MAX);
-	watch_for_stall(t, slice_ns);
+	loop_watch_for_stall(t, slice_ns);
 }
 
 void loop_set_stall_warn(int64_t ms)
@@ -209,54 +209,11 @@ void loop_set_stall_warn(int64_t ms)
 	loop.options.stall_warn_ms = ms <= 0 ? never_ms : MIN(ms, never_ms);
 }
 
-/* Pumps that have read and have yet to write. That the reads of many tasks come first and then their writes spares
- * the processor to fetch the code of both for each message, and wakes a peer once for several. */
-struct begun {
-	size_t count;
-	struct task *tasks[PUMPS_AT_ONCE];
-};
-
-/* Those that wait again are charged equal shares of the time: looking at the clock for each would cost one percent of
- * a message. One that has to be entered is charged by itself. When they have kept the loop for long, the first is
- * named. */
-static void finish_begun(struct begun *b)
-{
-	size_t waiting = 0;
-	int64_t shared_ns = 0;
-
-	if (b->count == 0)
-		return;
-	for (size_t i = 0; i < b->count; i++) {
-		struct task *t = b->tasks[i];
-
-		if (LIKELY(task_finish_pump(t))) {
-			b->tasks[waiting++] = t;
-		} else {
-			shared_ns += loop_lap_ns();
-			task_enter(t);
-		}
-	}
-	shared_ns += loop_lap_ns();
-	if (waiting > 0)
-		watch_for_stall(b->tasks[0], shared_ns);
-	for (size_t i = 0; i < waiting; i++)
-		task_charge_pump(b->tasks[i], shared_ns / (int64_t) waiting);
-	b->count = 0;
-}
-
-static inline void run_slice(struct task *t, struct begun *b)
-{
-	if (b->count == PUMPS_AT_ONCE || !task_is_pumped(t))
-		finish_begun(b);
-	if (!task_run_slice(t))
-		b->tasks[b->count++] = t;
-}
-
 /* Runs the tasks that are ready now; those that become so meanwhile come after the next look at the sockets. */
 static void run_ready(void)
 {
 	struct list snapshot = LIST_INIT(snapshot);
-	struct begun begun = { .count = 0 };
+	struct batch batch = { .begun_count = 0, .waiting_count = 0 };
 	unsigned slices = 0;
 
 	list_splice(&snapshot, &loop_hot.ready);
@@ -265,9 +222,9 @@ static void run_ready(void)
 			task_warm_up(&snapshot);
 		struct list *node = list_take_first(&snapshot);
 
-		run_slice(list_entry(node, struct task, ready_node), &begun);
+		batch_run(&batch, list_entry(node, struct task, ready_node));
 	}
-	finish_begun(&begun);
+	batch_finish(&batch);
 
 	/* What was left over keeps its place before the newcomers. */
 	list_splice(&snapshot, &loop_hot.ready);

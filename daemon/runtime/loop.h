@@ -92,8 +92,10 @@ static inline void loop_ready(struct task *t)
 }
 /* Reads the clock anew, and returns by how much it has moved since it was read last. */
 int64_t loop_lap_ns(void);
-/* Charges that time to the task. */
+/* Charges so much time to the task, and warns of a stall. */
 void loop_account_slice(struct task *t, int64_t slice_ns);
+/* Notes how long the loop was kept, and warns when it was too long. */
+void loop_watch_for_stall(const struct task *t, int64_t slice_ns);
 size_t loop_max_tasks(void);
 /* The tick of the wheel by which that instant has passed, and setting a timer for it. */
 int64_t loop_timer_ms(int64_t at_ns);

@@ -219,10 +219,31 @@ static void task_end(struct task *t)
 	pool_give_back(t);
 }
 
-/* After its pump has run, and the task waits again. */
-void task_charge_pump(struct task *t, int64_t slice_ns)
+bool task_is_stillborn(struct task *t)
 {
-	loop_account_slice(t, slice_ns);
+	if (t->state != TASK_NEW || !t->cancelled)
+		return false;
+	t->result = -ECANCELED;
+	t->state = TASK_DONE;
+	task_end(t);
+	return true;
+}
+
+void task_begin_slice(struct task *t)
+{
+	ENSURE(t->state == TASK_NEW || t->state == TASK_READY, "task %s is resumed while %s", t->name,
+	       task_state_name(t->state));
+
+	t->state = TASK_RUNNING;
+	t->budget_operations = BUDGET_OPERATIONS;
+	t->budget_bytes = BUDGET_BYTES;
+	t->switches++;
+	loop_hot.counters.slices++;
+}
+
+/* It has run, and the time is charged. */
+static inline void end_slice(struct task *t)
+{
 	t->wait_since_ns = time_now_ns();
 	if (UNLIKELY(pool.drowsy))
 		task_sleep(t);
@@ -234,11 +255,18 @@ void task_enter(struct task *t)
 	coro_resume(&t->coro);
 	task_running = NULL;
 	loop_account_slice(t, loop_lap_ns());
-	t->wait_since_ns = time_now_ns();
 	if (UNLIKELY(t->state == TASK_DONE))
 		task_end(t);
-	else if (UNLIKELY(pool.drowsy))
-		task_sleep(t);
+	else
+		end_slice(t);
+}
+
+bool task_begin_pump(struct task *t)
+{
+	task_running = t;
+	bool begun = wait_begin_pump(t);
+	task_running = NULL;
+	return begun;
 }
 
 bool task_finish_pump(struct task *t)
@@ -249,38 +277,10 @@ bool task_finish_pump(struct task *t)
 	return waits;
 }
 
-bool task_run_slice(struct task *t)
+void task_charge_pump(struct task *t, int64_t slice_ns)
 {
-	if (t->state == TASK_NEW && t->cancelled) {
-		t->result = -ECANCELED;
-		t->state = TASK_DONE;
-		task_end(t);
-		return true;
-	}
-	ENSURE(t->state == TASK_NEW || t->state == TASK_READY, "task %s is resumed while %s", t->name,
-	       task_state_name(t->state));
-
-	t->state = TASK_RUNNING;
-	t->budget_operations = BUDGET_OPERATIONS;
-	t->budget_bytes = BUDGET_BYTES;
-	t->switches++;
-	loop_hot.counters.slices++;
-
-	if (!task_is_pumped(t)) {
-		task_enter(t);
-		return true;
-	}
-
-	task_running = t;
-	bool begun = wait_begin_pump(t);
-	task_running = NULL;
-	if (LIKELY(begun))
-		return false;
-	if (task_finish_pump(t))
-		task_charge_pump(t, loop_lap_ns());
-	else
-		task_enter(t);
-	return true;
+	loop_account_slice(t, slice_ns);
+	end_slice(t);
 }
 
 void task_set_drowsy(bool on)

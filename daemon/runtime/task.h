@@ -64,7 +64,7 @@ struct task {
 	int result;
 	uint64_t wait_sequence;			/* names the present wait; never repeats in this slot */
 	struct coro coro;
-	struct wait_pump *pump;			/* runs in its place when it is woken, or NULL; on its own stack */
+	struct wait_pump *pump;			/* runs in its place when it is woken, or NULL */
 
 	int64_t calm_until_ns;			/* no [suspends] call has a reason to fail before this instant */
 	struct deadline *deadlines;		/* innermost first */
@@ -169,17 +169,23 @@ void task_warm_up(const struct list *ready);
 void task_sleep(struct task *t);
 /* For tests: from now on tasks sleep as soon as they wait, so that whoever looks into a parked stack is found. */
 void task_set_drowsy(bool on);
-/* Runs the task until it suspends or ends, and takes it apart when it has ended. False: its pump has only begun, and
- * task_finish_pump() has to follow before any other task's code is entered. */
-bool task_run_slice(struct task *t) _must_check_;
-/* True: the task waits again, and task_charge_pump() has to follow. False: task_enter() has to. */
-bool task_finish_pump(struct task *t) _must_check_;
-void task_charge_pump(struct task *t, int64_t slice_ns);
-void task_enter(struct task *t);
-/* Whether task_run_slice() enters no code but that of a pump, unless it returns false. */
+/* Takes a task apart that was cancelled before it ever ran: then true. */
+bool task_is_stillborn(struct task *t);
+/* Whether its pump runs in its place. */
 static inline bool task_is_pumped(const struct task *t)
 {
 	return t->pump && !t->interrupted && !t->retired;
 }
+/* Its turn comes: task_enter() or task_begin_pump() has to follow. */
+void task_begin_slice(struct task *t);
+/* Runs the task until it suspends or ends, charges the time since the clock was last read, and takes it apart when it
+ * has ended. No pump may have begun and not finished: what runs here might see, or end, what is half done. */
+void task_enter(struct task *t);
+/* False: there is nothing to wait for before task_finish_pump(), which has to follow in any case. */
+bool task_begin_pump(struct task *t) _must_check_;
+/* True: the task waits again, and task_charge_pump() has to follow. False: task_enter() has to. */
+bool task_finish_pump(struct task *t) _must_check_;
+/* `slice_ns` is what the pump has taken. */
+void task_charge_pump(struct task *t, int64_t slice_ns);
 /* Frees the memory that tasks are kept in. None may live. */
 void task_pool_done(void);

@@ -98,7 +98,7 @@ bool wait_wake(struct wait_token w, int value);
 /* What runs in place of a parked task when its wait is woken: on the main stack, as the task but without
  * entering it, so that a message costs no switch. It must not suspend. True: the task waits again, by
  * wait_repark(). False: the task is resumed, and its wait_park() returns what it was woken with. A wait that
- * was interrupted resumes the task in any case. It lies on the task's stack. */
+ * was interrupted resumes the task in any case. It lies on the task's stack, or in what outlasts the wait. */
 struct wait_pump {
 	bool (*fn)(struct wait_pump *p);
 	/* NULL, or what is called before: for the reading, while fn writes. True: fn is called once other pumps have

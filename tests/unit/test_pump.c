@@ -765,21 +765,34 @@ static int read_first(void *arg)
 		for (const char *read = "abcde"; *read; read++)
 			assert_true(place_of(*other) > place_of(*read));
 
-	/* One is entered in its turn. */
+	/* One is entered when no other is half done. */
 	h[2].at_once = false;
 	h[1].gives_up = true;
 	all_hear(h);
+	assert_int_equal(strspn(halves.log + HALVES, "ABCDE"), HALVES);
 	assert_int_equal(strspn(halves.log, "abcde"), HALVES);
-	assert_int_equal(place_of('1'), place_of('B') + 1);
+	assert_int_equal(place_of('1'), 2 * HALVES);
 	assert_int_equal(halves.length, 2 * HALVES + 1);
 	assert_int_equal(h[1].result, 0);
 
+	/* One that does all at once, and is entered, comes after what the others had begun. */
+	h[3].at_once = h[3].gives_up = true;
+	halves.length = 0;
+	memset(halves.log, 0, sizeof(halves.log));
 	for (int i = 0; i < HALVES; i++)
-		if (i != 1)
+		if (i != 1) {
+			say(h[i].far, "ping");
+			wait_wake(h[i].near->waiters[0], 0);
+		}
+	harness_settle();
+	assert_string_equal(halves.log, "acdDAC3eE");
+
+	for (int i = 0; i < HALVES; i++)
+		if (i != 1 && i != 3)
 			task_cancel(h[i].handle);
 	harness_settle();
 	for (int i = 0; i < HALVES; i++) {
-		assert_int_equal(h[i].result, i == 1 ? 0 : -ECANCELED);
+		assert_int_equal(h[i].result, i == 1 || i == 3 ? 0 : -ECANCELED);
 		io_free(h[i].near);
 		close(h[i].far);
 	}
