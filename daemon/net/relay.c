@@ -311,7 +311,7 @@ int (relay_run)(struct stream *client, struct stream *upstream, const struct rel
 		reset_unless_ended(client);
 		reset_unless_ended(upstream);
 	}
-	*ret_end = (struct relay_end) { RELAY_NEITHER };
+	*ret_end = (struct relay_end) { .side = RELAY_NEITHER };
 	if (!r)
 		return result;
 
