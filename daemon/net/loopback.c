@@ -1,16 +1,17 @@
 #include "net/loopback.h"
 
+#include "base/memory.h"
 #include "net/flow.h"
 #include "runtime/deadline.h"
 #include "runtime/loop.h"
 
 /* One flow whose both ends are the same stream. As in a relay, the loop pumps in the task's place while messages are
- * small. This lies on the task's stack, but not for long when the connection is silent. */
+ * small, and none of this lies on the task's stack, which no message touches. It exists while the peer speaks. */
 struct loopback {
 	struct io_pump pump;		/* first: see struct wait_pump */
 	struct io_want want;
 	struct flow flow;
-	struct deadline *idle;
+	struct deadline idle;
 	const int64_t *idle_timeout_ms;
 	int64_t booked_ns;		/* what the task had waited when it was booked last */
 	int pumped;			/* what pumping came to last */
@@ -32,7 +33,7 @@ static void note_progress(struct loopback *l)
 {
 	wait_charge(l->flow.moved_bytes);
 	l->flow.moved_bytes = 0;
-	deadline_rearm(l->idle, *l->idle_timeout_ms);
+	deadline_rearm(&l->idle, *l->idle_timeout_ms);
 }
 
 static int pump(struct loopback *l)
@@ -119,19 +120,46 @@ static int run(struct loopback *l)
 	return result;
 }
 
+/* The caller's deadline rests meanwhile, and goes on where ours has come to. */
+static struct loopback *begin(struct stream *s, struct deadline *idle, const int64_t *idle_timeout_ms)
+{
+	struct loopback *l = memory_new_object(struct loopback);
+	int64_t left_ms = deadline_left_ms(idle);
+
+	if (!l)
+		return NULL;
+	l->want.io = &s->io;
+	l->pump.pump.bytes = sizeof(*l);
+	l->pump.wants = &l->want;
+	l->pump.count = 1;
+	l->pump.begin = begin_for_task;
+	l->pump.fn = pump_for_task;
+	l->pump.arg = l;
+	l->idle_timeout_ms = idle_timeout_ms;
+	flow_init(&l->flow, s, s, NULL);
+	deadline_rearm(idle, FOREVER);
+	deadline_begin(&l->idle, left_ms);
+	return l;
+}
+
+static void end(struct loopback *l, struct deadline *idle)
+{
+	int64_t left_ms = deadline_left_ms(&l->idle);
+
+	deadline_end(&l->idle);
+	deadline_rearm(idle, left_ms);
+	flow_done(&l->flow);
+	memory_free(l);
+}
+
 int (loopback_run)(struct stream *s, struct deadline *idle, const int64_t *idle_timeout_ms)
 {
-	struct loopback l = {
-		.pump = { .pump = { .bytes = sizeof(l) }, .wants = &l.want, .count = 1, .begin = begin_for_task,
-			  .fn = pump_for_task, .arg = &l },
-		.want = { .io = &s->io },
-		.idle = idle,
-		.idle_timeout_ms = idle_timeout_ms,
-	};
+	struct loopback *l = begin(s, idle, idle_timeout_ms);
 
-	flow_init(&l.flow, s, s, NULL);
-	int result = run(&l);
+	if (!l)
+		return -ENOMEM;
 
-	flow_done(&l.flow);
+	int result = run(l);
+	end(l, idle);
 	return result;
 }
