@@ -36,6 +36,17 @@ void endpoint_from_sockaddr(const struct sockaddr *from, socklen_t length, struc
 	*ret = e;
 }
 
+/* Writes one of the four numbers of an address. Returns the place behind it. */
+static char *put_octet(char *to, unsigned octet)
+{
+	if (octet >= 100)
+		*to++ = (char) ('0' + octet / 100);
+	if (octet >= 10)
+		*to++ = (char) ('0' + octet / 10 % 10);
+	*to++ = (char) ('0' + octet % 10);
+	return to;
+}
+
 /* By hand: it is in the record of each connection, and inet_ntop() takes printf() for it. */
 static void print_ipv4(const struct sockaddr_in *address, char buffer[ENDPOINT_TEXT_BYTES])
 {
@@ -43,7 +54,7 @@ static void print_ipv4(const struct sockaddr_in *address, char buffer[ENDPOINT_T
 	char *end = buffer;
 
 	for (int shift = 24; shift >= 0; shift -= 8) {
-		end += text_put_number(end, host >> shift & 0xff, 1);
+		end = put_octet(end, host >> shift & 0xff);
 		*end++ = shift > 0 ? '.' : ':';
 	}
 	end += text_put_number(end, ntohs(address->sin_port), 1);

@@ -1,24 +1,21 @@
-/* log.c - one record per line to standard error, never blocking.
+/* log.c - one record per line.
  *
  * There is one line buffer. log_begin() starts a record in it, each field is escaped straight into it, and
- * log_end() hands it to the kernel with one write. The end of the buffer is kept for what must always fit:
+ * log_end() hands it to the writer. The end of the buffer is kept for what must always fit:
  * the mark of a cut, the count of records lost before, and the newline.
  */
 
 #include "base/log.h"
 
 #include "base/ensure.h"
-#include "base/fault.h"
+#include "base/log_writer.h"
 #include "base/text.h"
 
-#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/stat.h>
-#include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -26,21 +23,18 @@
 #define BODY_BYTES (LOG_LINE_BYTES - TAIL_BYTES)
 #define ESCAPED_BYTES 4		/* what one byte may become */
 #define STAMP_BYTES 32
+#define NUMERAL_BYTES (1 + TEXT_NUMBER_BYTES + sizeof(".000ms"))
 
 enum log_level log_level_now = LOG_LEVEL_INFO;
 
 static struct {
 	enum log_format format;		/* never AUTO */
 	bool is_coloured;
-	bool has_nowait;		/* standard error is a pipe or a socket, where RWF_NOWAIT may work */
-	bool is_file;			/* it is a regular file, which always takes what it is given, open(2) */
 	struct timespec second;		/* the one that `stamp` is of */
 	char stamp[STAMP_BYTES];	/* `2026-01-31T12:34:56`, made once a second */
 
 	log_sink *sink;
 	void *sink_context;
-
-	uint64_t dropped, dropped_told;
 
 	bool is_open;			/* between log_begin() and log_end() */
 	bool is_cut;			/* the record is full; what comes now is left out */
@@ -72,16 +66,13 @@ static bool wants_colour(void)
 void log_open(enum log_format format, enum log_level level)
 {
 	bool is_terminal = isatty(STDERR_FILENO);
-	struct stat status;
 
 	if (format == LOG_FORMAT_AUTO)
 		format = is_terminal ? LOG_FORMAT_TEXT : LOG_FORMAT_LOGFMT;
 
 	state.format = format;
 	state.is_coloured = format == LOG_FORMAT_TEXT && is_terminal && wants_colour();
-	bool is_known = fstat(STDERR_FILENO, &status) == 0;
-	state.has_nowait = is_known && (S_ISFIFO(status.st_mode) || S_ISSOCK(status.st_mode));
-	state.is_file = is_known && S_ISREG(status.st_mode);
+	log_writer_open();
 	log_level_now = level;
 
 	/* The zone's file is read here, not under the first record, which may be written on a small stack. */
@@ -102,11 +93,6 @@ void log_set_sink(log_sink *sink, void *context)
 {
 	state.sink = sink;
 	state.sink_context = context;
-}
-
-uint64_t log_dropped(void)
-{
-	return state.dropped;
 }
 
 int log_level_parse(const char *text, enum log_level *ret_level)
@@ -130,6 +116,11 @@ static void add(const char *text, size_t length)
 {
 	memcpy(state.line + state.length, text, length);
 	state.length += length;
+}
+
+static void add_char(char c)
+{
+	state.line[state.length++] = c;
 }
 
 /* True when `length` more bytes fit the body. If not, marks the record as cut. */
@@ -178,10 +169,10 @@ static void add_quoted(const char *bytes, size_t length)
 {
 	if (!has_room(1))
 		return;
-	add("\"", 1);
+	add_char('"');
 	add_escaped(bytes, length);
 	/* The closing quote has its place in the tail: a cut value still ends. */
-	add("\"", 1);
+	add_char('"');
 }
 
 /* True when the value could be mistaken for more than one value, or holds anything that is escaped. */
@@ -252,99 +243,95 @@ void log_begin(enum log_level level, const char *message)
 	}
 }
 
-/* Starts a field: ` key=`, and behind the message of a text line `: key=`. */
-static bool begin_field(const char *key)
+/* Starts a field with its label, ` key=`, behind the message of a text line `: key=`. False when there is no
+ * room for it and for `value_bytes` more. */
+static bool begin_field(const char *label, size_t length, size_t value_bytes)
 {
-	const char *separator = state.format == LOG_FORMAT_TEXT && !state.has_fields ? ": " : " ";
-	size_t separator_length = strlen(separator), key_length = strlen(key);
+	bool has_colon = state.format == LOG_FORMAT_TEXT && !state.has_fields;
 
-	ENSURE(state.is_open, "the log field '%s' is outside of a record", key);
+	ENSURE(state.is_open, "the log field '%.*s' is outside of a record", (int) length - 2, label + 1);
 
 	state.has_fields = true;
-	if (!has_room(separator_length + key_length + 1))
+	if (!has_room(has_colon + length + value_bytes))
 		return false;
-	add(separator, separator_length);
-	add(key, key_length);
-	add("=", 1);
+	if (has_colon)
+		add_char(':');
+	add(label, length);
 	return true;
 }
 
-void log_field_text(const char *key, const char *value)
+/* Adds a field with a value that needs no quotes. */
+static void add_plain_field(const char *label, size_t label_length, const char *value, size_t length)
 {
-	if (value)
-		log_field_bytes(key, value, strlen(value));
-}
-
-void log_field_bytes(const char *key, const char *value, size_t length)
-{
-	if (!begin_field(key))
+	if (!begin_field(label, label_length, 0))
 		return;
-
-	if (needs_quotes(value, length))
-		add_quoted(value, length);
-	else if (length <= BODY_BYTES - state.length)
-		add(value, length);		/* nothing in it is to be escaped */
+	if (length <= BODY_BYTES - state.length)
+		add(value, length);
 	else
 		add_escaped(value, length);
 }
 
-void log_field_number(const char *key, int64_t value)
+void (log_field_text)(const char *label, size_t label_length, const char *value)
 {
-	char text[1 + TEXT_NUMBER_BYTES] = "-";
-	size_t sign = value < 0;
-
-	size_t length = sign + text_put_number(text + sign, sign ? -(uint64_t) value : (uint64_t) value, 1);
-	log_field_bytes(key, text, length);
+	if (value)
+		(log_field_bytes)(label, label_length, value, strlen(value));
 }
 
-void log_field_ms(const char *key, int64_t ns)
+void (log_field_bytes)(const char *label, size_t label_length, const char *value, size_t length)
+{
+	if (!needs_quotes(value, length))
+		add_plain_field(label, label_length, value, length);
+	else if (begin_field(label, label_length, 0))
+		add_quoted(value, length);
+}
+
+void (log_field_plain)(const char *label, size_t label_length, const char *value)
+{
+	add_plain_field(label, label_length, value, strlen(value));
+}
+
+/* Starts a field whose value has at most NUMERAL_BYTES, none of which asks for quotes. Returns where to write it;
+ * then its end belongs into state.length. NULL: there is no room. */
+static char *begin_numeral(const char *label, size_t length)
+{
+	return begin_field(label, length, NUMERAL_BYTES) ? state.line + state.length : NULL;
+}
+
+void (log_field_number)(const char *label, size_t label_length, int64_t value)
+{
+	char *to = begin_numeral(label, label_length);
+
+	if (!to)
+		return;
+	if (value < 0)
+		*to++ = '-';
+	to += text_put_number(to, value < 0 ? -(uint64_t) value : (uint64_t) value, 1);
+	state.length = (size_t) (to - state.line);
+}
+
+void (log_field_ms)(const char *label, size_t label_length, int64_t ns)
 {
 	uint64_t us = (ns < 0 ? -(uint64_t) ns : (uint64_t) ns) / 1000;
-	char text[1 + TEXT_NUMBER_BYTES + 1 + 3 + 2] = "-";
-	size_t length = ns < 0 && us > 0;
+	unsigned fraction = (unsigned) (us % 1000);
+	char *to = begin_numeral(label, label_length);
 
-	length += text_put_number(text + length, us / 1000, 1);
-	text[length++] = '.';
-	length += text_put_number(text + length, us % 1000, 3);
-	text[length++] = 'm';
-	text[length++] = 's';
-	log_field_bytes(key, text, length);
-}
-
-/* True when standard error would take a line at once. A pipe that is writable has room for PIPE_BUF bytes
- * (pipe(7)), a stream socket for three quarters of its buffer. One whose reader has gone is not worth a SIGPIPE. */
-static bool is_writable(void)
-{
-	struct pollfd sink = { .fd = STDERR_FILENO, .events = POLLOUT };
-
-	if (fault_point("log_poll", EAGAIN) < 0)
-		return false;
-	return state.is_file || (poll(&sink, 1, 0) == 1 && sink.revents == POLLOUT);
-}
-
-/* Writes the line, whole, or returns false. Another process may fill the same pipe between the look and the
- * write, so the write itself does not wait either where the kernel can do that (pipes: Linux 6.4). */
-static bool write_line(void)
-{
-	struct iovec line = { .iov_base = state.line, .iov_len = state.length };
-	ssize_t written = -1;
-
-	if (!is_writable() || fault_point("log_write", EAGAIN) < 0)
-		return false;
-
-	if (state.has_nowait) {
-		written = pwritev2(STDERR_FILENO, &line, 1, -1, RWF_NOWAIT);
-		if (written < 0 && errno != EAGAIN)
-			state.has_nowait = false;
-	}
-	if (!state.has_nowait)
-		written = writev(STDERR_FILENO, &line, 1);
-	return written == (ssize_t) line.iov_len;
+	if (!to)
+		return;
+	if (ns < 0 && us > 0)
+		*to++ = '-';
+	to += text_put_number(to, us / 1000, 1);
+	*to++ = '.';
+	*to++ = (char) ('0' + fraction / 100);
+	*to++ = (char) ('0' + fraction / 10 % 10);
+	*to++ = (char) ('0' + fraction % 10);
+	*to++ = 'm';
+	*to++ = 's';
+	state.length = (size_t) (to - state.line);
 }
 
 void log_end(void)
 {
-	uint64_t missing = state.dropped - state.dropped_told;
+	uint64_t missing = log_writer_untold();
 	int saved_errno = errno;
 
 	ENSURE(state.is_open, "log_end() without log_begin()");
@@ -359,11 +346,9 @@ void log_end(void)
 	state.is_open = false;
 	if (state.sink) {
 		state.sink(state.sink_context, state.level, state.line, state.length);
-		state.dropped_told = state.dropped;
-	} else if (write_line()) {
-		state.dropped_told += missing;
+		log_writer_told();
 	} else {
-		state.dropped++;
+		log_writer_put(state.line, state.length, missing, state.level >= LOG_LEVEL_INFO);
 	}
 	errno = saved_errno;
 }

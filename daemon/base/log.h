@@ -9,6 +9,10 @@
  * sink is full the record is dropped and counted; the next one that fits ends in `dropped=N`, the number lost
  * since the last. A record longer than LOG_LINE_BYTES is cut, visibly ("...").
  *
+ * While the loop runs, records of level info and debug are gathered: they go to the kernel with one call before
+ * it looks at the sockets again, or sooner when LOG_LINE_BYTES are full or something more urgent is said. A fatal
+ * signal sends them off too; what kills without one (SIGKILL) takes those of the turn along.
+ *
  * The state is one of the two sets of mutable globals that Corelay has (the other is the runtime's).
  * All calls belong to the loop's thread.
  */
@@ -41,6 +45,10 @@ void log_set_level(enum log_level level);
 enum log_level log_get_level(void);
 /* Sends lines to a function instead of standard error; NULL goes back to standard error. */
 void log_set_sink(log_sink *sink, void *context);
+/* From now on records that can wait are gathered; or no longer, and those that were are written. For the loop. */
+void log_gather(bool gather);
+/* Writes what was gathered. Async-signal-safe. */
+void log_flush(void);
 /* How many records were dropped since the start because the sink was full. */
 uint64_t log_dropped(void);
 
@@ -69,8 +77,17 @@ _printf_(2, 3) void log_message(enum log_level level, const char *format, ...);
 /* A record with fields: begin, any number of fields, end. No suspension in between (there is one
  * buffer), and begin only under log_is_on(). Keys are literals. */
 void log_begin(enum log_level level, const char *message);
-void log_field_text(const char *key, const char *value);	/* NULL: left out */
-void log_field_bytes(const char *key, const char *value, size_t length);
-void log_field_number(const char *key, int64_t value);
-void log_field_ms(const char *key, int64_t ns);		/* nanoseconds, printed as milliseconds: 12.345ms */
+#define log_field_text(key, value) (log_field_text)(LOG_LABEL(key), value)	/* NULL: left out */
+#define log_field_bytes(key, value, length) (log_field_bytes)(LOG_LABEL(key), value, length)
+#define log_field_plain(key, value) (log_field_plain)(LOG_LABEL(key), value)	/* nothing in it asks for quotes */
+#define log_field_number(key, value) (log_field_number)(LOG_LABEL(key), value)
+#define log_field_ms(key, ns) (log_field_ms)(LOG_LABEL(key), ns)	/* printed as 12.345ms */
 void log_end(void);
+
+/* What stands before a value, and its length. */
+#define LOG_LABEL(key) " " key "=", sizeof(" " key "=") - 1
+void (log_field_text)(const char *label, size_t label_length, const char *value);
+void (log_field_bytes)(const char *label, size_t label_length, const char *value, size_t length);
+void (log_field_plain)(const char *label, size_t label_length, const char *value);
+void (log_field_number)(const char *label, size_t label_length, int64_t value);
+void (log_field_ms)(const char *label, size_t label_length, int64_t ns);

@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define SMALL_BYTES 1024
+
 void *memory_new(size_t bytes)
 {
 	return memory_new_array(1, bytes);
@@ -19,8 +21,12 @@ void *memory_new_array(size_t count, size_t bytes)
 	if (__builtin_mul_overflow(count, bytes, &total) || fault_point("malloc", ENOMEM) < 0)
 		return NULL;
 
-	/* An object of no bytes is still an object, so that NULL always means that there is no memory. */
-	return calloc(1, MAX(total, (size_t) 1));
+	/* An object of no bytes is still an object, so that NULL always means that there is no memory. What is small
+	 * comes from malloc(3), which keeps such pieces at hand for the thread; calloc(3) of glibc 2.36 does not. */
+	if (total > SMALL_BYTES)
+		return calloc(1, total);
+	void *memory = malloc(MAX(total, (size_t) 1));
+	return memory ? memset(memory, 0, total) : NULL;
 }
 
 void *memory_resize(void *old, size_t bytes)

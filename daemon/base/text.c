@@ -303,10 +303,16 @@ static size_t escape_byte(unsigned char byte, char out[ESCAPE_BYTES])
 	}
 }
 
-/* True for what stands for itself: nearly every byte there is to escape, so this look comes first. */
-static bool is_plain(char byte)
+/* How many bytes there are at the start that stand for themselves: nearly all there is to escape, so they are looked
+ * for first. */
+static size_t plain_length(const char *bytes, size_t length)
 {
-	return byte >= ' ' && byte < 0x7f && byte != '"' && byte != '\\';
+	static const bool is_plain[256] = { [' ' ... '!'] = true, ['#' ... '['] = true, [']' ... '~'] = true };
+	size_t n = 0;
+
+	while (n < length && is_plain[(unsigned char) bytes[n]])
+		n++;
+	return n;
 }
 
 size_t text_escape(const char *bytes, size_t length, char *buffer, size_t size)
@@ -321,12 +327,13 @@ size_t text_escape(const char *bytes, size_t length, char *buffer, size_t size)
 		uint32_t code;
 		size_t taken, given;
 
-		if (is_plain(bytes[at])) {
-			if (size - written == 1)
-				break;
-			buffer[written++] = bytes[at++];
-			continue;
-		}
+		size_t plain = plain_length(bytes + at, MIN(length - at, size - 1 - written));
+
+		memcpy(buffer + written, bytes + at, plain);
+		written += plain;
+		at += plain;
+		if (at == length || written == size - 1)
+			break;
 
 		taken = read_character(bytes + at, length - at, &code);
 		if (taken > 1 && !is_hidden(code)) {
@@ -422,16 +429,28 @@ const char *text_suggest(const char *text, const char *const *words)
 
 size_t text_put_number(char *buffer, uint64_t number, unsigned digits)
 {
-	char reversed[TEXT_NUMBER_BYTES];
-	unsigned length = 0;
+	static const char pairs[] = "00010203040506070809101112131415161718192021222324252627282930313233343536373839"
+				    "40414243444546474849505152535455565758596061626364656667686970717273747576777879"
+				    "8081828384858687888990919293949596979899";
+	char text[TEXT_NUMBER_BYTES];
+	char *const end = text + sizeof(text);
+	char *at = end;
 
-	do {
-		reversed[length++] = (char) ('0' + number % 10);
-		number /= 10;
-	} while (number || length < MIN(digits, (unsigned) TEXT_NUMBER_BYTES));
-	for (unsigned i = 0; i < length; i++)
-		buffer[i] = reversed[length - 1 - i];
-	return length;
+	if (number < 10 && digits <= 1) {
+		*buffer = (char) ('0' + number);
+		return 1;
+	}
+	for (; number >= 100; number /= 100)
+		at = memcpy(at - 2, pairs + number % 100 * 2, 2);
+	if (number >= 10)
+		at = memcpy(at - 2, pairs + number * 2, 2);
+	else
+		*--at = (char) ('0' + number);
+	while (end - at < (ptrdiff_t) MIN(digits, (unsigned) sizeof(text)))
+		*--at = '0';
+
+	memcpy(buffer, at, (size_t) (end - at));
+	return (size_t) (end - at);
 }
 
 bool text_starts_with(const char *text, const char *prefix)

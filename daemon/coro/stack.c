@@ -337,15 +337,15 @@ struct stack *stack_get(void)
 
 static bool was_used_deeply(const struct stack *s)
 {
-	const volatile uint64_t *words;
+	const uint64_t *words;
+	uint64_t any = 0;
 
 	if (s->painted)
 		return true;
 	words = (const uint64_t *) (const void *) (s->bottom + STACK_BYTES - KEEP_BYTES - WATERMARK_BYTES);
 	for (size_t i = 0; i < WATERMARK_BYTES / sizeof(*words); i++)
-		if (words[i] != 0)
-			return true;
-	return false;
+		any |= words[i];
+	return any != 0;
 }
 
 void stack_put(struct stack *s)

@@ -1,6 +1,7 @@
 #include "runtime/crash.h"
 
 #include "base/fault.h"
+#include "base/log.h"
 #include "runtime/line.h"
 #include "runtime/trace.h"
 
@@ -149,6 +150,8 @@ static void report(int number, const siginfo_t *info)
 static void handle(int number, siginfo_t *info, void *context)
 {
 	(void) context;
+	if (gettid() == getpid())
+		log_flush();		/* the records belong to the loop's thread */
 	if (number == SIGQUIT)
 		trace_write(STDERR_FILENO);
 	else

@@ -308,6 +308,7 @@ static void turn_in_virtual_time(void)
 static void loop_turn(void)
 {
 	loop_hot.counters.turns++;
+	log_flush();
 	if (loop.options.virtual_clock)
 		turn_in_virtual_time();
 	else
@@ -411,8 +412,10 @@ int loop_run(const char *name, task_fn *fn, void *arg)
 	int r = task_spawn(&loop.root, name, root_main, &root, NULL);
 	if (r < 0)
 		return r;
+	log_gather(true);
 	while (loop.root.count > 0)
 		loop_turn();
+	log_gather(false);
 	return root.result;
 }
 

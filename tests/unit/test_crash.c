@@ -1,6 +1,7 @@
 /* test_crash.c - what a dying process says. Each death is that of a child. */
 #include "base/ensure.h"
 #include "base/fault.h"
+#include "base/log.h"
 #include "coro/coro.h"
 #include "coro/stack.h"
 #include "runtime/crash.h"
@@ -60,6 +61,12 @@ static int touch_on_main_stack(void *arg)
 {
 	call_on_main_stack(touch, arg);
 	return 0;
+}
+
+static int record_and_touch(void *arg)
+{
+	log_info("last record");
+	return touch_nothing(arg);
 }
 
 static bool touch_in_pump(struct wait_pump *p)
@@ -141,6 +148,7 @@ static void die(void *arg)
 {
 	const struct loop_options options = { .virtual_clock = true };
 
+	log_open(LOG_FORMAT_LOGFMT, LOG_LEVEL_INFO);
 	if (crash_install() < 0 || loop_open(&options) < 0)
 		_exit(5);
 	if (loop_run("main", run_among_others, arg) < 0)
@@ -218,6 +226,17 @@ static void an_assertion_that_fails_names_the_task(void **state)
 	assert_dies("misuser", fail_ensure, SIGABRT);
 	assert_said("does not hold: task says goodbye\n");
 	assert_said("fatal signal SIGABRT in task 3 'misuser'\n");
+}
+
+static void records_that_were_gathered_are_written_first(void **state)
+{
+	const char *record;
+
+	(void) state;
+	assert_dies("recorder", record_and_touch, SIGSEGV);
+	assert_said("level=info msg=\"last record\"\n");
+	record = strstr(end.text, "last record");
+	assert_true(record < strstr(end.text, "fatal signal"));
 }
 
 static void a_signal_that_was_sent_kills_too(void **state)
@@ -313,6 +332,7 @@ int main(void)
 		cmocka_unit_test(a_death_on_the_main_stack_names_the_task_it_worked_for),
 		cmocka_unit_test(a_death_in_a_pump_names_the_task_whose_place_it_takes),
 		cmocka_unit_test(an_assertion_that_fails_names_the_task),
+		cmocka_unit_test(records_that_were_gathered_are_written_first),
 		cmocka_unit_test(a_signal_that_was_sent_kills_too),
 		cmocka_unit_test(a_death_outside_of_tasks_says_so),
 		cmocka_unit_test(quit_shows_every_task_with_what_it_waits_for_and_kills),

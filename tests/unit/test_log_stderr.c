@@ -10,10 +10,12 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <termios.h>
 
 #include <cmocka.h>
@@ -215,6 +217,168 @@ static void a_reader_that_has_gone_costs_records_and_not_the_process(void **unus
 	assert_child_is_content(lose_the_reader, NULL);
 }
 
+/* -- gathering -- */
+
+static int open_gathering(int ends[2])
+{
+	if (pipe(ends) < 0)
+		_exit(2);
+
+	int report_fd = replace_stderr(ends[1]);
+	log_gather(true);
+	return report_fd;
+}
+
+static void gather_some(void *arg)
+{
+	char content[4096];
+	int ends[2], report_fd = open_gathering(ends);
+	const char *two;
+
+	(void) arg;
+	log_info("one");
+	log_notice("two");	/* is told at once, behind what came before */
+	CHECK(drain(ends[0], content, sizeof(content)) > 0);
+	two = strstr(content, "msg=\"two\"\n");
+	CHECK(two && strstr(content, "msg=\"one\"\n") < two);
+
+	log_info("three");
+	log_info("four");
+	CHECK(drain(ends[0], content, sizeof(content)) == 0);
+	log_flush();
+	CHECK(drain(ends[0], content, sizeof(content)) > 0);
+	CHECK(count_lines(content) == 2 && strstr(content, "msg=\"four\"\n"));
+	log_flush();
+	CHECK(drain(ends[0], content, sizeof(content)) == 0);
+
+	log_info("five");
+	log_gather(false);
+	log_info("six");
+	CHECK(drain(ends[0], content, sizeof(content)) > 0);
+	CHECK(count_lines(content) == 2 && strstr(content, "msg=\"six\"\n"));
+	CHECK(log_dropped() == 0);
+}
+
+static void records_that_can_wait_go_together_when_told_to(void **unused)
+{
+	(void) unused;
+	assert_child_is_content(gather_some, NULL);
+}
+
+static void gather_many(void *arg)
+{
+	char content[3 * LOG_LINE_BYTES];
+	int ends[2], report_fd = open_gathering(ends);
+	size_t written = 0, length = 0;
+
+	(void) arg;
+	for (; length == 0; length = drain(ends[0], content, sizeof(content))) {
+		log_info("record");
+		written++;
+		CHECK(written < LOG_LINE_BYTES);
+	}
+	CHECK(length <= LOG_LINE_BYTES && content[length - 1] == '\n');
+	CHECK(count_lines(content) == written - 1);
+	CHECK(written > 10);
+	log_flush();
+	CHECK(drain(ends[0], content, sizeof(content)) > 0);
+	CHECK(count_lines(content) == 1);
+}
+
+static void what_is_gathered_leaves_when_it_would_be_more_than_a_pipe_takes_at_once(void **unused)
+{
+	(void) unused;
+	assert_child_is_content(gather_many, NULL);
+}
+
+static void fill_up(int fd)
+{
+	char filler[4096] = "";
+
+	fcntl(fd, F_SETFL, O_NONBLOCK);
+	while (write(fd, filler, sizeof(filler)) > 0)
+		;
+	fcntl(fd, F_SETFL, 0);
+}
+
+static void lose_what_was_gathered(void *arg)
+{
+	static char content[1 << 20];
+	int ends[2], report_fd = open_gathering(ends);
+
+	(void) arg;
+	fill_up(ends[1]);
+	log_info("a");
+	log_info("b");
+	log_info("c");
+	log_flush();
+	CHECK(log_dropped() == 3);
+
+	/* Who tells of them is lost too. */
+	log_info("d");
+	log_info("e");
+	log_flush();
+	CHECK(log_dropped() == 5);
+
+	drain(ends[0], content, sizeof(content));
+	log_info("f");
+	log_info("g");
+	log_flush();
+	CHECK(drain(ends[0], content, sizeof(content)) > 0);
+	CHECK(strstr(content, "msg=\"f\" dropped=5\n"));
+	CHECK(strstr(content, "msg=\"g\"\n"));
+	log_info("h");
+	log_flush();
+	CHECK(drain(ends[0], content, sizeof(content)) > 0);
+	CHECK(strstr(content, "msg=\"h\"\n"));
+}
+
+static void each_gathered_record_that_is_lost_counts(void **unused)
+{
+	(void) unused;
+	assert_child_is_content(lose_what_was_gathered, NULL);
+}
+
+static void lose_a_part(void *arg)
+{
+	char path[] = "/tmp/test_log.XXXXXX", content[4096];
+	int fd = mkstemp(path), report_fd = replace_stderr(fd);
+	struct rlimit limit;
+	struct stat status;
+
+	(void) arg;
+	CHECK(fd >= 0 && unlink(path) == 0);
+	CHECK(fcntl(STDERR_FILENO, F_SETFL, O_APPEND) == 0);
+	signal(SIGXFSZ, SIG_IGN);
+	log_info("whole");
+	CHECK(fstat(fd, &status) == 0 && getrlimit(RLIMIT_FSIZE, &limit) == 0);
+
+	/* Room for one and a half more. */
+	const struct rlimit low = { (rlim_t) status.st_size * 5 / 2, limit.rlim_max };
+	CHECK(setrlimit(RLIMIT_FSIZE, &low) == 0);
+	log_gather(true);
+	log_info("whole");
+	log_info("torn");
+	log_info("lost");
+	log_flush();
+	CHECK(log_dropped() == 2);
+
+	CHECK(setrlimit(RLIMIT_FSIZE, &limit) == 0);
+	log_info("room");
+	log_flush();
+	ssize_t length = pread(fd, content, sizeof(content) - 1, 0);
+	CHECK(length > 0);
+	content[length] = '\0';
+	CHECK(count_lines(content) == 3);	/* the torn one has no end */
+	CHECK(strstr(content, "msg=\"room\" dropped=2\n"));
+}
+
+static void of_a_write_that_was_cut_the_whole_records_count_as_written(void **unused)
+{
+	(void) unused;
+	assert_child_is_content(lose_a_part, NULL);
+}
+
 #ifdef ENABLE_FAULTS
 static void plant_in_the_write(void *arg)
 {
@@ -357,6 +521,10 @@ int main(void)
 		cmocka_unit_test(the_longest_lines_are_written_whole_or_not_at_all),
 		cmocka_unit_test(a_text_record_counts_the_lost_ones_too),
 		cmocka_unit_test(a_reader_that_has_gone_costs_records_and_not_the_process),
+		cmocka_unit_test(records_that_can_wait_go_together_when_told_to),
+		cmocka_unit_test(what_is_gathered_leaves_when_it_would_be_more_than_a_pipe_takes_at_once),
+		cmocka_unit_test(each_gathered_record_that_is_lost_counts),
+		cmocka_unit_test(of_a_write_that_was_cut_the_whole_records_count_as_written),
 #ifdef ENABLE_FAULTS
 		cmocka_unit_test(a_failed_system_call_drops_the_record),
 #endif

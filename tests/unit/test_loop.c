@@ -1,10 +1,12 @@
 /* test_loop.c - turns, time, order, and what the loop says of itself. */
+#include "base/log.h"
 #include "runtime/runtime.h"
 #include "tests/support/harness.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -318,6 +320,52 @@ static void turns_polls_slices_and_wakes_are_counted(void **state)
 	assert_int_equal(harness_run(counted, NULL), 0);
 }
 
+/* -- records -- */
+
+static size_t written_bytes(int fd)
+{
+	int n = 0;
+
+	assert_int_equal(ioctl(fd, FIONREAD, &n), 0);
+	return (size_t) n;
+}
+
+static int records(void *arg)
+{
+	int *ends = arg;
+
+	log_info("one");
+	log_info("two");
+	assert_int_equal(written_bytes(ends[0]), 0);
+	assert_int_equal(task_yield(), 0);
+	assert_true(written_bytes(ends[0]) > 0);
+
+	/* Those of the last turn are written too. */
+	char content[4096];
+	assert_true(read(ends[0], content, sizeof(content)) > 0);
+	log_info("three");
+	return 0;
+}
+
+static void records_of_a_turn_are_written_before_the_next(void **state)
+{
+	int ends[2], saved = dup(STDERR_FILENO);
+
+	(void) state;
+	assert_int_equal(pipe(ends), 0);
+	assert_int_equal(dup2(ends[1], STDERR_FILENO), STDERR_FILENO);
+	log_open(LOG_FORMAT_LOGFMT, LOG_LEVEL_INFO);
+	int r = harness_run(records, ends);
+	dup2(saved, STDERR_FILENO);
+
+	assert_int_equal(r, 0);
+	assert_true(written_bytes(ends[0]) > 0);
+	close(saved);
+	close(ends[0]);
+	close(ends[1]);
+	log_open(LOG_FORMAT_AUTO, LOG_LEVEL_INFO);
+}
+
 /* -- failures at the start -- */
 
 static void a_failure_at_the_start_leaves_nothing_open(void **state)
@@ -345,6 +393,7 @@ int main(void)
 		cmocka_unit_test(who_yields_runs_again_after_all_others),
 		cmocka_unit_test(order_holds_over_turns_that_are_cut_short),
 		cmocka_unit_test(turns_polls_slices_and_wakes_are_counted),
+		cmocka_unit_test(records_of_a_turn_are_written_before_the_next),
 		cmocka_unit_test(a_failure_at_the_start_leaves_nothing_open),
 	};
 

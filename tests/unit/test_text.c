@@ -5,6 +5,7 @@
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -349,6 +350,42 @@ static void append_to_no_buffer_writes_nothing(void **unused)
 	assert_int_equal(position, 0);
 }
 
+static void assert_put(uint64_t number, unsigned digits, const char *expected)
+{
+	char text[TEXT_NUMBER_BYTES + 1];
+	size_t length = text_put_number(text, number, digits);
+
+	assert_in_range(length, 1, TEXT_NUMBER_BYTES);
+	text[length] = '\0';
+	assert_string_equal(text, expected);
+}
+
+static void numbers_are_put_with_as_many_digits_as_they_need_or_as_are_asked_for(void **unused)
+{
+	(void) unused;
+	assert_put(0, 0, "0");
+	assert_put(0, 1, "0");
+	assert_put(9, 1, "9");
+	assert_put(10, 1, "10");
+	assert_put(99, 1, "99");
+	assert_put(100, 1, "100");
+	assert_put(109, 1, "109");
+	assert_put(1000, 1, "1000");
+	assert_put(70605, 1, "70605");
+	assert_put(UINT64_MAX, 1, "18446744073709551615");
+	assert_put(0, 3, "000");
+	assert_put(7, 2, "07");
+	assert_put(45, 3, "045");
+	assert_put(1234, 3, "1234");
+	assert_put(5, TEXT_NUMBER_BYTES + 5, "00000000000000000005");
+	for (uint64_t n = 0; n < 100000; n++) {
+		char expected[TEXT_NUMBER_BYTES + 1];
+
+		snprintf(expected, sizeof(expected), "%llu", (unsigned long long) n);
+		assert_put(n, 1, expected);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -370,6 +407,7 @@ int main(void)
 		cmocka_unit_test(starts_with_compares_the_whole_prefix),
 		cmocka_unit_test(append_moves_on_and_cuts_at_the_end),
 		cmocka_unit_test(append_to_no_buffer_writes_nothing),
+		cmocka_unit_test(numbers_are_put_with_as_many_digits_as_they_need_or_as_are_asked_for),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
