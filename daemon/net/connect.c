@@ -11,28 +11,37 @@
 /* How long to wait for room in the backlog of a Unix socket, which is nothing that one can be woken by. */
 #define UNIX_RETRY_MS 10
 
-static bool same_endpoint(const struct endpoint *a, const struct endpoint *b)
+static in_port_t port_of(const struct endpoint *e)
+{
+	switch (e->any.sa_family) {
+	case AF_INET:
+		return e->ipv4.sin_port;
+	case AF_INET6:
+		return e->ipv6.sin6_port;
+	default:
+		return 0;
+	}
+}
+
+static bool same_host(const struct endpoint *a, const struct endpoint *b)
 {
 	if (a->any.sa_family != b->any.sa_family)
 		return false;
-	switch (a->any.sa_family) {
-	case AF_INET:
-		return a->ipv4.sin_port == b->ipv4.sin_port && a->ipv4.sin_addr.s_addr == b->ipv4.sin_addr.s_addr;
-	case AF_INET6:
-		return a->ipv6.sin6_port == b->ipv6.sin6_port &&
-		       memcmp(&a->ipv6.sin6_addr, &b->ipv6.sin6_addr, sizeof(a->ipv6.sin6_addr)) == 0;
-	default:
-		return false;
-	}
+	if (a->any.sa_family == AF_INET)
+		return a->ipv4.sin_addr.s_addr == b->ipv4.sin_addr.s_addr;
+	return memcmp(&a->ipv6.sin6_addr, &b->ipv6.sin6_addr, sizeof(a->ipv6.sin6_addr)) == 0;
 }
 
 /* Has the socket connected to itself? A port of the ephemeral range that nobody listens on can be chosen as our
  * own. */
-static bool met_itself(int fd, const struct endpoint *peer)
+static bool met_itself(int fd, const struct sockaddr *to, socklen_t length)
 {
-	struct endpoint local;
+	struct endpoint target, local, peer;
 
-	return fd_local_endpoint(fd, &local) >= 0 && same_endpoint(&local, peer);
+	endpoint_from_sockaddr(to, length, &target);
+	if (port_of(&target) == 0 || fd_local_endpoint(fd, &local) < 0 || port_of(&local) != port_of(&target))
+		return false;
+	return fd_peer_endpoint(fd, &peer) >= 0 && same_host(&local, &peer);
 }
 
 /* When the network gave up by itself: a time-out up here would be one of ours. */
@@ -57,9 +66,10 @@ static int start(int fd, const struct sockaddr *to, socklen_t length)
 }
 
 /* Waits for a connect in progress. A wake-up may be a false one: then there is neither an error nor a peer yet. */
-static int wait_until_connected(struct stream *s, struct endpoint *ret_peer)
+static int wait_until_connected(struct stream *s)
 {
 	int fd = io_fd(&s->io);
+	struct endpoint peer;
 	int r;
 
 	/* Until the server has said something there is nothing to read, and no read has to find that out. */
@@ -69,7 +79,9 @@ static int wait_until_connected(struct stream *s, struct endpoint *ret_peer)
 		r = (io_wait)(&s->io, IO_WRITE);
 		if (r < 0)
 			return r;
-		r = fd_peer_endpoint(fd, ret_peer);
+		if (io_may_only_write(&s->io))
+			return 0;
+		r = fd_peer_endpoint(fd, &peer);
 		if (r != -ENOTCONN)
 			return r;
 		r = unlike_a_deadline(fd_connect_result(fd));
@@ -78,8 +90,7 @@ static int wait_until_connected(struct stream *s, struct endpoint *ret_peer)
 	}
 }
 
-static int connect_one(const struct sockaddr *to, socklen_t length, bool speaks, struct endpoint *ret_peer,
-		       struct stream **ret)
+static int connect_one(const struct sockaddr *to, socklen_t length, bool speaks, struct stream **ret)
 {
 	_cleanup_(stream_freep) struct stream *s = NULL;
 	_cleanup_(fd_closep) int fd = fd_socket(to->sa_family);
@@ -100,17 +111,15 @@ static int connect_one(const struct sockaddr *to, socklen_t length, bool speaks,
 	int socket = fd;
 	fd = -1;
 
-	struct endpoint peer;
-	r = began < 0 ? wait_until_connected(s, &peer) : fd_peer_endpoint(socket, &peer);
-	if (r < 0)
-		return r;
-	if (met_itself(socket, &peer)) {
+	if (began < 0) {
+		r = wait_until_connected(s);
+		if (r < 0)
+			return r;
+	}
+	if (met_itself(socket, to, length)) {
 		stream_abort(s);
 		return -ECONNREFUSED;
 	}
-
-	if (ret_peer)
-		*ret_peer = peer;
 	*ret = TAKE(s);
 	return 0;
 }
@@ -125,17 +134,14 @@ static int64_t share_ms(unsigned left)
 	return MAX((nearest_ns - time_now_ns()) / NS_PER_MS / left, INT64_C(1));
 }
 
-static int connect_nth(const struct resolved *found, unsigned n, bool speaks, struct endpoint *ret_peer,
-		       struct stream **ret)
+static int connect_nth(const struct resolved *found, unsigned n, bool speaks, struct stream **ret)
 {
 	DEADLINE(share, share_ms(found->count - n));
 
-	return connect_one((struct sockaddr *) &found->address[n].storage, found->address[n].length, speaks, ret_peer,
-			   ret);
+	return connect_one((struct sockaddr *) &found->address[n].storage, found->address[n].length, speaks, ret);
 }
 
-static int connect_name(const struct address *to, struct resolve_cache *cache, bool speaks,
-			struct endpoint *ret_peer, struct stream **ret)
+static int connect_name(const struct address *to, struct resolve_cache *cache, bool speaks, struct stream **ret)
 {
 	_cleanup_(memory_freep) struct resolved *found = NULL;
 	int r = cache ? resolve_cached(cache, to->name, to->port, &found)
@@ -144,7 +150,7 @@ static int connect_name(const struct address *to, struct resolve_cache *cache, b
 	if (r < 0)
 		return r == -EAGAIN ? -EHOSTUNREACH : r;
 	for (unsigned n = 0; n < found->count; n++) {
-		r = connect_nth(found, n, speaks, ret_peer, ret);
+		r = connect_nth(found, n, speaks, ret);
 		if (r >= 0)
 			return r;
 
@@ -156,8 +162,7 @@ static int connect_name(const struct address *to, struct resolve_cache *cache, b
 	return r;
 }
 
-int (connect_stream)(const struct address *to, struct resolve_cache *cache, bool speaks, struct endpoint *ret_peer,
-		     struct stream **ret)
+int (connect_stream)(const struct address *to, struct resolve_cache *cache, bool speaks, struct stream **ret)
 {
 	struct sockaddr_storage storage;
 	socklen_t length;
@@ -166,9 +171,9 @@ int (connect_stream)(const struct address *to, struct resolve_cache *cache, bool
 	if (r < 0)
 		return r;
 	if (to->kind == ADDRESS_NAME)
-		return connect_name(to, cache, speaks, ret_peer, ret);
+		return connect_name(to, cache, speaks, ret);
 	r = address_to_sockaddr(to, &storage, &length);
 	if (r < 0)
 		return r;
-	return connect_one((struct sockaddr *) &storage, length, speaks, ret_peer, ret);
+	return connect_one((struct sockaddr *) &storage, length, speaks, ret);
 }

@@ -11,9 +11,9 @@
  * left, so one that swallows packets does not use it up. 0; -errno of the last address tried; -ENOENT for a name
  * that does not exist; -EHOSTUNREACH also when the name servers do not answer and when the kernel's own patience
  * ends; -EINVAL for an address that only listens; -EAGAIN never. A TCP connection that met itself (same address
- * and port at both ends, RFC 9293 section 3.5) is -ECONNREFUSED. *ret_peer (may be NULL) is where it got through.
+ * and port at both ends, RFC 9293 section 3.5) is -ECONNREFUSED.
  * `speaks`: the caller has something to send at once, which then carries the last step of TCP's handshake. If it
  * has not, a server that waits for that step learns of the connection up to 200 ms late. */
-#define connect_stream(to, cache, speaks, ret_peer, ret) AWAIT(connect_stream, (to, cache, speaks, ret_peer, ret))
-int (connect_stream)(const struct address *to, struct resolve_cache *cache, bool speaks, struct endpoint *ret_peer,
+#define connect_stream(to, cache, speaks, ret) AWAIT(connect_stream, (to, cache, speaks, ret))
+int (connect_stream)(const struct address *to, struct resolve_cache *cache, bool speaks,
 		     struct stream **ret) _must_check_;

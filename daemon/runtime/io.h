@@ -88,6 +88,13 @@ static inline bool io_is_ready(const struct io *i, enum io_direction direction)
 {
 	return i->ready & direction;
 }
+/* True when events told of room to write and of nothing besides, thus of neither an error nor a hang-up, which
+ * count as both directions. So a connect in progress shows that it is done, if both were drained when it began.
+ * Known only where there are edges; false elsewhere. */
+static inline bool io_may_only_write(const struct io *i)
+{
+	return loop_is_edge_triggered() && i->ready == IO_WRITE;
+}
 /* The direction has just shown EAGAIN: wait for the next event. */
 static inline void io_drained(struct io *i, enum io_direction direction)
 {

@@ -29,16 +29,20 @@ int conn_new(struct service *service, uint64_t id, int fd, const struct endpoint
 	c->peer = *peer;
 	c->started_ns = time_now_ns();
 	c->client->waits = &c->waits;
+	/* Whether the client has spoken already, the loop sees before the connection has its first turn. */
+	io_drained(&c->client->io, IO_READ);
 	list_append(&service->conns, &c->service_node);
 	service->active++;
 	*ret = c;
 	return 0;
 }
 
-char *conn_print_local(const struct conn *c, char buffer[ENDPOINT_TEXT_BYTES])
+const char *conn_print_local(const struct conn *c, char buffer[ENDPOINT_TEXT_BYTES])
 {
 	struct endpoint local = { 0 };
 
+	if (c->service->local[0])
+		return c->service->local;
 	(void) fd_local_endpoint(io_fd(&c->client->io), &local);
 	return endpoint_print(&local, buffer);
 }
@@ -147,8 +151,8 @@ static void report(void *arg)
 	log_begin(LOG_LEVEL_INFO, "connection ended");
 	log_field_number("id", (int64_t) c->id);
 	log_field_text("service", c->service->name);
-	log_field_text("peer", endpoint_print(&c->peer, text));
-	log_field_text("local", conn_print_local(c, text));
+	log_field_plain("peer", endpoint_print(&c->peer, text));
+	log_field_plain("local", conn_print_local(c, text));
 	log_field_number("in", (int64_t) c->client->received_bytes);
 	log_field_number("out", (int64_t) c->client->sent_bytes);
 	if (c->requests)
@@ -157,7 +161,7 @@ static void report(void *arg)
 	if (c->service->type->config.needs_upstream)
 		log_upstream(c);
 	log_field_text("end", c->end.words);
-	log_field_text("state", letters);
+	log_field_plain("state", letters);
 	report_waits(c, time_now_ns() - c->started_ns);
 	log_end();
 }

@@ -56,8 +56,9 @@ void conn_cancel(struct conn *c);
 /* [suspends] The body of a connection's task: serves it to its end, reports the end and frees *arg (struct
  * conn). Returns what the handler returned. */
 int conn_run(void *arg);
-/* Its own end of the client's connection, asked of the kernel when somebody wants to know. Returns buffer. */
-char *conn_print_local(const struct conn *c, char buffer[ENDPOINT_TEXT_BYTES]);
+/* Its own end of the client's connection. Where the service does not know it, the kernel is asked, and the answer is
+ * in the buffer. */
+const char *conn_print_local(const struct conn *c, char buffer[ENDPOINT_TEXT_BYTES]);
 /* Says how it ended; the first one that is said stays. */
 void conn_set_end(struct conn *c, const char *words, char who, char when);
 /* Waiting for a next request (true) or at work on one (false). */

@@ -144,11 +144,13 @@ static int secure(struct conn *c, struct upstream_server *server, struct stream 
 	return r;
 }
 
-/* True when the server is told something as soon as it is there. For a client who may yet be waiting for the server's
- * greeting that is not known; asking the kernel would cost as much as it spares. */
+/* True when the server is told something as soon as it is there. The loop has seen whether a plain client has spoken,
+ * and so does not wait for a greeting; what a TLS client sent need not have anything for the server in it. */
 static bool speaks_at_once(const struct conn *c)
 {
-	return c->proxy->upstream->tls || c->client->buffered || c->proxy->has_heard;
+	bool has_spoken = io_is_ready(&c->client->io, IO_READ) && !tls_is_established(c->client);
+
+	return c->proxy->upstream->tls || c->client->buffered || c->proxy->has_heard || has_spoken;
 }
 
 /* [suspends] One try. */
@@ -160,7 +162,7 @@ static int connect_to(struct conn *c, struct upstream_server *server, struct str
 	c->proxy->failure = memory_free(c->proxy->failure);
 	{
 		DEADLINE(attempt, c->service->connect_timeout_ms);
-		r = connect_stream(&server->address, &server->names, speaks_at_once(c), NULL, &stream);
+		r = connect_stream(&server->address, &server->names, speaks_at_once(c), &stream);
 		if (r == -ETIMEDOUT && !deadline_passed(&attempt))
 			return r;
 		/* Another word for our own time-out than for that of a scope around it. */

@@ -67,6 +67,37 @@ const struct service_type *service_type_find(const char *name)
 	return NULL;
 }
 
+/* Prints where connections of the service come in, if there is no other place where they could: one address that is
+ * neither a wildcard, nor of a port that the kernel chooses, nor of another's socket. Else nothing. */
+static void print_only_place(const struct address_list *listen, char buffer[ENDPOINT_TEXT_BYTES])
+{
+	struct sockaddr_storage storage;
+	struct endpoint local;
+	socklen_t length;
+
+	buffer[0] = '\0';
+	if (listen->count != 1)
+		return;
+
+	const struct address *at = &listen->items[0];
+	bool is_one_host = (at->kind == ADDRESS_IPV4 && at->ipv4.s_addr != INADDR_ANY) ||
+			   (at->kind == ADDRESS_IPV6 && !IN6_IS_ADDR_UNSPECIFIED(&at->ipv6));
+	if (!is_one_host || at->port == 0 || address_to_sockaddr(at, &storage, &length) < 0)
+		return;
+	endpoint_from_sockaddr((struct sockaddr *) &storage, length, &local);
+	endpoint_print(&local, buffer);
+}
+
+/* Once a reload has moved it there are connections of two places. */
+static void forget_moved_place(struct service *s, const struct address_list *listen)
+{
+	char now[ENDPOINT_TEXT_BYTES];
+
+	print_only_place(listen, now);
+	if (strcmp(now, s->local) != 0)
+		s->local[0] = '\0';
+}
+
 int service_new(const struct service_config *sc, struct config *config, const struct service_parts *parts,
 		struct service **ret)
 {
@@ -82,6 +113,7 @@ int service_new(const struct service_config *sc, struct config *config, const st
 	list_init(&s->node);
 	list_init(&s->conns);
 	semaphore_init(&s->slots, "connection slot of the service", SIZE_MAX);
+	print_only_place(&sc->listen, s->local);
 	service_update(s, sc, config, parts);
 	*ret = s;
 	return 0;
@@ -102,6 +134,7 @@ void service_update(struct service *s, const struct service_config *sc, struct c
 	struct config *old_config = s->config;
 	const struct service_parts old = { s->upstream, s->routes, s->tls };
 
+	forget_moved_place(s, &sc->listen);
 	s->config = config_ref(config);
 	s->upstream = parts->upstream ? upstream_ref(parts->upstream) : NULL;
 	s->routes = parts->routes ? routes_ref(parts->routes) : NULL;

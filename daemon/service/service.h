@@ -51,6 +51,7 @@ struct service {
 	struct semaphore slots;			/* max_connections */
 	bool retired;				/* no longer configured: its connections may end */
 	struct list conns;			/* conn.service_node */
+	char local[ENDPOINT_TEXT_BYTES];	/* where all its connections come in, if that is one place; else "" */
 	unsigned health_status;			/* http: what /health answers, 200 unless set by POST */
 	uint64_t accepted, refused, active, probes, received_bytes, sent_bytes;
 };

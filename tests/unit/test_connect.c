@@ -55,7 +55,7 @@ static struct listener *open_at(const char *text, uint16_t *ret_port)
 static int try_connect(const struct address *to)
 {
 	struct stream *s = NULL;
-	int r = connect_stream(to, NULL, false, NULL, &s);
+	int r = connect_stream(to, NULL, false, &s);
 
 	if (r < 0)
 		assert_null(s);
@@ -82,7 +82,8 @@ static int connects(void *arg)
 	int nodelay = 0;
 
 	(void) arg;
-	assert_int_equal(connect_stream(&to, NULL, false, &peer, &near), 0);
+	assert_int_equal(connect_stream(&to, NULL, false, &near), 0);
+	assert_int_equal(fd_peer_endpoint(io_fd(&near->io), &peer), 0);
 	snprintf(expected, sizeof(expected), "127.0.0.1:%u", port);
 	assert_string_equal(endpoint_print(&peer, text), expected);
 	assert_int_equal(fd_option(io_fd(&near->io), IPPROTO_TCP, TCP_NODELAY, &nodelay), 0);
@@ -107,7 +108,7 @@ static unsigned fewest_segments(const struct address *to, bool speaks)
 		struct tcp_info info;
 		socklen_t length = sizeof(info);
 
-		assert_int_equal(connect_stream(to, NULL, speaks, NULL, &s), 0);
+		assert_int_equal(connect_stream(to, NULL, speaks, &s), 0);
 		assert_int_equal(stream_write(s, "x", 1), 0);
 		assert_int_equal(getsockopt(io_fd(&s->io), IPPROTO_TCP, TCP_INFO, &info, &length), 0);
 		fewest = MIN(fewest, info.tcpi_segs_out);
@@ -204,7 +205,7 @@ static int connect_to_only_port(void *arg)
 	struct stream *s = NULL;
 
 	(void) arg;
-	return connect_stream(&to, NULL, false, NULL, &s);
+	return connect_stream(&to, NULL, false, &s);
 }
 
 /* Nobody listens on the port, and the kernel has no other one to connect from: without care that succeeds. */
@@ -338,7 +339,8 @@ static int connects_by_name(void *arg)
 	struct endpoint peer;
 
 	(void) arg;
-	assert_int_equal(connect_stream(&to, NULL, false, &peer, &s), 0);
+	assert_int_equal(connect_stream(&to, NULL, false, &s), 0);
+	assert_int_equal(fd_peer_endpoint(io_fd(&s->io), &peer), 0);
 	assert_int_equal(peer.any.sa_family, AF_INET);
 	to.port = sockets_free_port();
 	assert_int_equal(try_connect(&to), -ECONNREFUSED);
@@ -497,7 +499,7 @@ static int one_connection(void *arg)
 	if (*by_name)
 		to = (struct address) { .kind = ADDRESS_NAME, .name = "localhost" };
 	to.port = ntohs(e.ipv4.sin_port);
-	return connect_stream(&to, NULL, false, NULL, &s);
+	return connect_stream(&to, NULL, false, &s);
 }
 
 static void nothing_is_left_whatever_happens(void **unused)
