@@ -2,11 +2,13 @@
  *
  *   ceiling echo ADDRESS
  *   ceiling relay ADDRESS --to ADDRESS
+ *   ceiling http ADDRESS
  *
  * Level-triggered epoll, one buffer, a read and a write for each message: the straightest server there is. It has no
  * timeouts, no limits, no accounting and no log, and it is right all the same: what a slow reader does not take is
- * kept, meanwhile its sender is not read, and the end of one side is passed on behind its last byte. It prints the
- * address that it listens on.
+ * kept, meanwhile its sender is not read, and the end of one side is passed on behind its last byte. For HTTP it
+ * looks for the empty line that ends a request, and says the same to all: what is left is what the kernel takes. It
+ * prints the address that it listens on.
  */
 #include "base/address.h"
 
@@ -21,11 +23,15 @@
 
 #define EVENTS_AT_ONCE 512
 #define BACKLOG 4096
+#define BUFFER_BYTES (64 * 1024)
+#define REQUEST_BYTES_MIN 16	/* "GET / HTTP/1.0" and its end */
+#define ANSWERS (BUFFER_BYTES / REQUEST_BYTES_MIN + 1)
 
 /* One socket. What is read from it goes to `other`, which is itself for echo. */
 struct end {
 	int fd;
 	bool read_ended, write_ended;
+	uint8_t matched; /* of the end of a request's head */
 	uint32_t watched;
 	struct end *other;
 	unsigned char *held; /* what could not be written to this socket yet */
@@ -35,12 +41,26 @@ struct end {
 
 struct ceiling {
 	int epoll_fd, listen_fd;
-	bool relay;
+	bool relay, http;
 	struct sockaddr_storage to;
 	socklen_t to_length;
 	struct end *dead; /* closed in this turn: events of it may still follow */
-	unsigned char buffer[64 * 1024];
+	unsigned char buffer[BUFFER_BYTES];
 };
+
+/* What corelayd says to a GET of "/", but for the date, which stands still. */
+static const char answer[] = "HTTP/1.1 200 OK\r\n"
+			     "Date: Sun, 06 Nov 1994 08:49:37 GMT\r\n"
+			     "Content-Type: text/plain; charset=utf-8\r\n"
+			     "Content-Length: 35\r\n\r\n"
+			     "Corelay is listening. Try /whoami.\n";
+static unsigned char answers[ANSWERS * (sizeof(answer) - 1)];
+
+static void answers_prepare(void)
+{
+	for (size_t i = 0; i < ANSWERS; i++)
+		memcpy(answers + i * (sizeof(answer) - 1), answer, sizeof(answer) - 1);
+}
 
 static void die(const char *what)
 {
@@ -102,9 +122,41 @@ static bool end_hold(struct end *e, const unsigned char *bytes, size_t length)
 	return true;
 }
 
-static void end_readable(struct ceiling *c, struct end *e)
+/* How many requests end in these bytes. */
+static size_t end_count_requests(struct end *e, const unsigned char *bytes, size_t length)
+{
+	static const char end_of_head[] = "\r\n\r\n";
+	size_t count = 0;
+
+	for (size_t i = 0; i < length; i++) {
+		if (bytes[i] != end_of_head[e->matched]) {
+			e->matched = bytes[i] == '\r';
+		} else if (++e->matched == sizeof(end_of_head) - 1) {
+			e->matched = 0;
+			count++;
+		}
+	}
+	return count;
+}
+
+/* Writes, and keeps what does not go out. */
+static void end_write(struct ceiling *c, struct end *e, const unsigned char *bytes, size_t length)
 {
 	struct end *to = e->other;
+	ssize_t sent = send(to->fd, bytes, length, MSG_NOSIGNAL);
+
+	if (sent == (ssize_t) length)
+		return;
+	if ((sent < 0 && errno != EAGAIN) || !end_hold(to, bytes + MAX(sent, 0), length - (size_t) MAX(sent, 0))) {
+		end_close_both(c, e);
+		return;
+	}
+	end_watch(c, e);
+	end_watch(c, to);
+}
+
+static void end_readable(struct ceiling *c, struct end *e)
+{
 	ssize_t n = recv(e->fd, c->buffer, sizeof(c->buffer), 0);
 
 	if (n < 0 && errno == EAGAIN)
@@ -119,15 +171,13 @@ static void end_readable(struct ceiling *c, struct end *e)
 		end_pass_on(c, e);
 		return;
 	}
-	ssize_t sent = send(to->fd, c->buffer, (size_t) n, MSG_NOSIGNAL);
-	if (sent == n)
-		return;
-	if ((sent < 0 && errno != EAGAIN) || !end_hold(to, c->buffer + MAX(sent, 0), (size_t) (n - MAX(sent, 0)))) {
-		end_close_both(c, e);
+	if (!c->http) {
+		end_write(c, e, c->buffer, (size_t) n);
 		return;
 	}
-	end_watch(c, e);
-	end_watch(c, to);
+	size_t count = end_count_requests(e, c->buffer, (size_t) n);
+	if (count > 0)
+		end_write(c, e, answers, count * (sizeof(answer) - 1));
 }
 
 static void end_writable(struct ceiling *c, struct end *e)
@@ -252,7 +302,7 @@ static void ceiling_listen(struct ceiling *c, const struct address *at)
 
 static _noreturn_ void usage(const char *why)
 {
-	fprintf(stderr, "ceiling: %s\nusage: ceiling echo ADDRESS | ceiling relay ADDRESS --to ADDRESS\n", why);
+	fprintf(stderr, "ceiling: %s\nusage: ceiling echo|http ADDRESS | ceiling relay ADDRESS --to ADDRESS\n", why);
 	exit(EX_USAGE);
 }
 
@@ -264,8 +314,10 @@ int main(int argc, char **argv)
 
 	if (argc == 5 && strcmp(argv[1], "relay") == 0 && strcmp(argv[3], "--to") == 0)
 		c.relay = true;
+	else if (argc == 3 && strcmp(argv[1], "http") == 0)
+		c.http = true;
 	else if (argc != 3 || strcmp(argv[1], "echo") != 0)
-		usage("echo or relay?");
+		usage("echo, relay or http?");
 	if (address_parse(argv[2], ADDRESS_LISTEN, &at, &error) < 0)
 		usage(error);
 	if (c.relay && address_parse(argv[4], ADDRESS_CONNECT, &to, &error) < 0)
@@ -273,6 +325,7 @@ int main(int argc, char **argv)
 	if (c.relay && address_to_sockaddr(&to, &c.to, &c.to_length) < 0)
 		usage("a number for the address of the server, please");
 
+	answers_prepare();
 	signal(SIGPIPE, SIG_IGN);
 	c.epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	if (c.epoll_fd < 0)

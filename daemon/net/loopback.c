@@ -120,11 +120,9 @@ static int run(struct loopback *l)
 	return result;
 }
 
-/* The caller's deadline rests meanwhile, and goes on where ours has come to. */
 static struct loopback *begin(struct stream *s, struct deadline *idle, const int64_t *idle_timeout_ms)
 {
 	struct loopback *l = memory_new_object(struct loopback);
-	int64_t left_ms = deadline_left_ms(idle);
 
 	if (!l)
 		return NULL;
@@ -137,17 +135,13 @@ static struct loopback *begin(struct stream *s, struct deadline *idle, const int
 	l->pump.arg = l;
 	l->idle_timeout_ms = idle_timeout_ms;
 	flow_init(&l->flow, s, s, NULL);
-	deadline_rearm(idle, FOREVER);
-	deadline_begin(&l->idle, left_ms);
+	deadline_stand_in(&l->idle, idle);
 	return l;
 }
 
 static void end(struct loopback *l, struct deadline *idle)
 {
-	int64_t left_ms = deadline_left_ms(&l->idle);
-
-	deadline_end(&l->idle);
-	deadline_rearm(idle, left_ms);
+	deadline_stand_down(&l->idle, idle);
 	flow_done(&l->flow);
 	memory_free(l);
 }

@@ -21,6 +21,15 @@ void deadline_begin(struct deadline *d, int64_t ms)
 	scope_begin(d, ms, false);
 }
 
+static void set_instant(struct deadline *d, int64_t at_ns)
+{
+	struct task *t = task_self();
+
+	d->at_ns = at_ns;
+	t->calm_until_ns = MIN(t->calm_until_ns, at_ns);
+	t->outer_until_ns = INT64_MIN;
+}
+
 void shield_begin(struct deadline *d, int64_t ms)
 {
 	scope_begin(d, ms, true);
@@ -37,6 +46,23 @@ void deadline_end(struct deadline *d)
 	/* What a shield has hidden counts again, and has not been looked at meanwhile. */
 	if (d->shields)
 		t->calm_until_ns = INT64_MIN;
+}
+
+void deadline_stand_in(struct deadline *d, struct deadline *outer)
+{
+	int64_t at_ns = outer->at_ns;
+
+	ENSURE(task_self()->deadlines == outer, "task %s: stands in for an outer scope", task_self()->name);
+	deadline_rearm(outer, FOREVER);
+	deadline_begin(d, FOREVER);
+	set_instant(d, at_ns);
+}
+
+void deadline_stand_down(struct deadline *d, struct deadline *outer)
+{
+	deadline_end(d);
+	set_instant(outer, d->at_ns);
+	outer->ran_out = d->ran_out;
 }
 
 int64_t deadline_left_ms(const struct deadline *d)

@@ -27,6 +27,10 @@ struct deadline {
 void deadline_begin(struct deadline *d, int64_t ms);
 void shield_begin(struct deadline *d, int64_t ms);
 void deadline_end(struct deadline *d);
+/* `d` takes the place of `outer`, the innermost scope, until it stands down: with the time that is left. For whoever
+ * rearms with every message, and has what a message touches off the stack. */
+void deadline_stand_in(struct deadline *d, struct deadline *outer);
+void deadline_stand_down(struct deadline *d, struct deadline *outer);
 /* The instant `ms` milliseconds from now, or FOREVER. */
 static inline int64_t deadline_instant_ns(int64_t ms)
 {

@@ -1,6 +1,7 @@
 /* HTTP/1.1 over one connection (RFC 9112): requests answered in order, one at a time, with keep-alive and
  * pipelining. */
 #include "service/http_paths.h"
+#include "service/http_pump.h"
 
 /* Reads on until the head is complete. The time for it counts from its first byte to its last, not from byte to
  * byte, so a client that trickles gains nothing. The verdict, or -errno; -ENODATA: the client has finished. */
@@ -45,7 +46,6 @@ static int read_head(struct http_exchange *x)
 	if (r < 0)
 		return r;
 
-	x->conn->requests++;
 	http_exchange_begin(x);
 	return 0;
 }
@@ -94,15 +94,14 @@ static int say_goodbye(struct http_exchange *x)
 
 /* Serves what a client has in hand, which is more than one request when it pipelines. 1: all of it was, wait for
  * more; 0: the connection has ended. Not inlined, so that a connection that waits does not keep this frame. */
-static __attribute__((noinline)) int serve(struct conn *c, struct deadline *idle, struct chunk *input)
+static __attribute__((noinline)) int serve(struct conn *c, struct deadline *idle, struct http_left left)
 {
 	_cleanup_(http_exchange_done) struct http_exchange x;
-	int r;
+	int r = 0;
 
-	http_exchange_init(&x, c, idle, input);
-	do
+	http_exchange_init(&x, c, idle, left);
+	while (r == 0 && !x.close && http_input_bytes(&x) > 0)
 		r = serve_request(&x);
-	while (r == 0 && !x.close && http_input_bytes(&x) > 0);
 
 	if (r == 0)
 		r = x.close ? say_goodbye(&x) : http_flush(&x);
@@ -117,36 +116,53 @@ static bool is_stopped(const struct conn *c)
 	return c->stop_requested || c->service->retired;
 }
 
-/* Between requests: the client has finished, or nothing came. */
-static int end_idle(struct conn *c, const struct deadline *idle, ssize_t n)
+/* Waits for what the pump leaves, where little lies on the stack while the client is silent. 1, 0 when the client has
+ * finished, or -errno. */
+static int await_left(struct conn *c, struct deadline *idle, struct http_left *ret)
 {
-	if (n == 0) {
+	int r;
+
+	*ret = (struct http_left) { 0 };
+	do {
+		r = stream_wait_to_read(c->client);
+		if (r >= 0)
+			r = http_pump_run(c, idle, ret);
+	} while (r == HTTP_PUMP_QUIET);
+
+	if (r == HTTP_PUMP_LEFT && !ret->input && !ret->output)
+		r = (int) stream_read_chunk(c->client, &ret->input);
+	return MIN(r, 1);
+}
+
+/* Between requests: the client has finished, or nothing came. */
+static int end_idle(struct conn *c, const struct deadline *idle, int result)
+{
+	if (result == 0) {
 		conn_set_end(c, "client closed", '-', '-');
 		return stream_finish(c->client);
 	}
-	if (n == -ETIMEDOUT && deadline_passed(idle)) {
+	if (result == -ETIMEDOUT && deadline_passed(idle)) {
 		conn_set_end(c, "idle timeout", 'c', 'R');
 		return 0;
 	}
-	return (int) n;
+	return result;
 }
 
 int http_handle(struct conn *c)
 {
 	DEADLINE(idle, c->service->idle_timeout_ms);
-	struct chunk *input;
-	ssize_t n;
+	struct http_left left;
 	int r;
 
 	do {
 		conn_set_idle(c, true);
-		n = stream_read_chunk(c->client, &input);
-		if (n <= 0)
-			return end_idle(c, &idle, n);
+		r = await_left(c, &idle, &left);
+		if (r <= 0)
+			return end_idle(c, &idle, r);
 
 		conn_set_idle(c, false);
 		deadline_rearm(&idle, c->service->idle_timeout_ms);
-		r = serve(c, &idle, input);
+		r = serve(c, &idle, left);
 	} while (r > 0 && !is_stopped(c));
 
 	if (r > 0) {

@@ -7,19 +7,37 @@
 #define COPY_BYTES 4096		/* longer content is not copied into the output, but sent together with it */
 #define CONTINUE "HTTP/1.1 100 Continue\r\n\r\n"
 
-void http_exchange_init(struct http_exchange *x, struct conn *c, struct deadline *idle, struct chunk *input)
+void http_left_drop(struct http_left *left)
+{
+	left->input = chunk_put(left->input);
+	left->output = chunk_put(left->output);
+}
+
+void http_exchange_init(struct http_exchange *x, struct conn *c, struct deadline *idle, struct http_left left)
 {
 	/* Not cleared as a whole: it is large for what most exchanges need. */
 	memset(x, 0, offsetof(struct http_exchange, spare));
 	x->conn = c;
 	x->idle = idle;
-	x->input = input;
+	x->input = left.input;
+	x->output = left.output;
 }
 
 void http_exchange_done(struct http_exchange *x)
 {
 	chunk_put(x->input);
 	chunk_put(x->output);
+}
+
+struct http_left http_exchange_leave(struct http_exchange *x)
+{
+	struct http_left left = { x->input, x->output };
+
+	if (left.input && chunk_length(left.input) == 0)
+		left.input = chunk_put(left.input);
+	if (left.output && chunk_length(left.output) == 0)
+		left.output = chunk_put(left.output);
+	return left;
 }
 
 void http_exchange_next(struct http_exchange *x)
@@ -33,6 +51,7 @@ void http_exchange_begin(struct http_exchange *x)
 {
 	const struct http_request *q = &x->request;
 
+	x->conn->requests++;
 	x->head = (const char *) x->input->bytes + x->input->begin;
 	x->input->begin += q->head_bytes;
 
@@ -297,19 +316,34 @@ int http_skip_body(struct http_exchange *x)
 
 /* -- responses -- */
 
-/* Whether this response is the last one, and why. */
-static void decide_close(struct http_exchange *x)
+/* Why the response to the connection's nth request is the last one; without words when it is not. */
+static struct conn_end reason_to_close(const struct http_exchange *x, uint32_t nth)
 {
 	const struct http_request *q = &x->request;
 	const struct conn *c = x->conn;
 	const struct service *s = c->service;
 
 	if (q->close || (q->minor == 0 && !q->keep_alive))
-		http_close(x, "client asked to close", '-', '-');
+		return (struct conn_end) { "client asked to close", '-', '-' };
 	if (c->stop_requested || s->retired)
-		http_close(x, "stopped", 'K', '-');
-	if (s->max_requests && c->requests >= s->max_requests)
-		http_close(x, "request limit", 'L', '-');
+		return (struct conn_end) { "stopped", 'K', '-' };
+	if (s->max_requests && nth >= s->max_requests)
+		return (struct conn_end) { "request limit", 'L', '-' };
+	return (struct conn_end) { 0 };
+}
+
+bool http_is_last(const struct http_exchange *x)
+{
+	return reason_to_close(x, x->conn->requests + 1).words;
+}
+
+/* Whether this response is the last one, and why. */
+static void decide_close(struct http_exchange *x)
+{
+	struct conn_end end = reason_to_close(x, x->conn->requests);
+
+	if (end.words)
+		http_close(x, end.words, end.who, end.when);
 	/* A client that still waits for 100 may send its body or not: nobody could tell where the next request
 	 * begins. */
 	if (!x->body_asked && (x->continue_due || (x->body == HTTP_BODY_LENGTH && x->body_left > HTTP_SKIP_BYTES)))

@@ -21,6 +21,14 @@
 enum http_stage { HTTP_REPLY_NONE, HTTP_REPLY_BEGUN, HTTP_REPLY_DONE };
 enum http_body { HTTP_BODY_NONE, HTTP_BODY_LENGTH, HTTP_BODY_CHUNKED };
 
+/* What an exchange goes on with, or has left: each may be NULL. */
+struct http_left {
+	struct chunk *input;			/* read, and not used yet */
+	struct chunk *output;			/* yet to be sent */
+};
+/* Gives them back. */
+void http_left_drop(struct http_left *left);
+
 struct http_exchange {
 	struct conn *conn;
 	struct deadline *idle;			/* the connection's; moved by every progress */
@@ -53,9 +61,10 @@ struct http_exchange {
 	char spare[HTTP_REPLY_HEAD_BYTES];
 };
 
-/* Takes over the chunk. */
-void http_exchange_init(struct http_exchange *x, struct conn *c, struct deadline *idle, struct chunk *input);
+void http_exchange_init(struct http_exchange *x, struct conn *c, struct deadline *idle, struct http_left left);
 void http_exchange_done(struct http_exchange *x);
+/* Ends one that has nothing in `spare`: what it has left. Chunks without bytes are given back. */
+struct http_left http_exchange_leave(struct http_exchange *x);
 
 /* What was read and not used yet. */
 static inline size_t http_input_bytes(const struct http_exchange *x)
@@ -65,7 +74,7 @@ static inline size_t http_input_bytes(const struct http_exchange *x)
 
 /* Makes ready for a next request. */
 void http_exchange_next(struct http_exchange *x);
-/* The request's head has been parsed from the front of the input: goes past it and sets the body up. */
+/* The request's head has been parsed from the front of the input: counts it, goes past it and sets the body up. */
 void http_exchange_begin(struct http_exchange *x);
 
 /* [suspends] Sends what is to be sent and reads more behind the input that is left. Bytes read, 0 at the client's
@@ -84,6 +93,8 @@ ssize_t http_read_body(struct http_exchange *x, const char **ret) _must_check_;
 /* [suspends] Reads the rest of a body that nobody asked for, so that the next request is found behind it. */
 int http_skip_body(struct http_exchange *x) _must_check_;
 
+/* True when the response to the request that was parsed, and is yet to be begun, will be the last one. */
+bool http_is_last(const struct http_exchange *x);
 /* This response shall be the last one; the first reason given stays. */
 void http_close(struct http_exchange *x, const char *words, char who, char when);
 

@@ -140,15 +140,16 @@ static const struct path {
 	const char *name, *usage, *what;
 	unsigned methods;
 	http_path_fn *answer;
+	bool at_hand;			/* what is read there is shorter than HTTP_AT_HAND_BYTES, and made at once */
 } paths[] = {
-	{ "/", "/", "a short text", READ, answer_root },
-	{ "/whoami", "/whoami", "this connection, your request; ?format=json", READ, http_whoami },
-	{ "/echo", "/echo", "the body that you send", ANY, answer_echo },
-	{ "/bytes/", "/bytes/SIZE", "bytes, in lines that are their own offset; up to 1g", READ, http_bytes },
-	{ "/delay/", "/delay/TIME", "an answer after a time; up to 1m", READ, http_delay },
-	{ "/drip", "/drip?duration=TIME&bytes=SIZE&delay=TIME", "bytes, evenly spread", READ, http_drip },
-	{ "/status/", "/status/CODE", "that status, 200 to 599", ANY, answer_status },
-	{ "/health", "/health", "200, or what was set by POST with ?status=CODE", READ | SET, answer_health },
+	{ "/", "/", "a short text", READ, answer_root, true },
+	{ "/whoami", "/whoami", "this connection, your request; ?format=json", READ, http_whoami, false },
+	{ "/echo", "/echo", "the body that you send", ANY, answer_echo, false },
+	{ "/bytes/", "/bytes/SIZE", "bytes, in lines that are their own offset; up to 1g", READ, http_bytes, false },
+	{ "/delay/", "/delay/TIME", "an answer after a time; up to 1m", READ, http_delay, false },
+	{ "/drip", "/drip?duration=TIME&bytes=SIZE&delay=TIME", "bytes, evenly spread", READ, http_drip, false },
+	{ "/status/", "/status/CODE", "that status, 200 to 599", ANY, answer_status, true },
+	{ "/health", "/health", "200, or what was set by POST with ?status=CODE", READ | SET, answer_health, true },
 };
 
 static const struct path *find_path(const char *path, const char **ret_rest)
@@ -163,6 +164,28 @@ static const struct path *find_path(const char *path, const char **ret_rest)
 		}
 	}
 	return NULL;
+}
+
+/* As the client wrote it: one that has percents in its name is left to find_path(). */
+static bool path_is_at_hand(const char *text, size_t length)
+{
+	for (size_t i = 0; i < ARRAY_LENGTH(paths); i++) {
+		size_t n = strlen(paths[i].name);
+		bool prefix = n > 1 && paths[i].name[n - 1] == '/';
+
+		if (paths[i].at_hand && (prefix ? length > n : length == n) && memcmp(text, paths[i].name, n) == 0)
+			return true;
+	}
+	return false;
+}
+
+bool http_is_at_hand(const struct http_exchange *x, const char *head)
+{
+	const struct http_request *q = &x->request;
+	bool has_body = q->chunked || q->content_length > 0;
+
+	return (q->method & READ) && !has_body && !q->expects_other && !http_is_last(x) &&
+	       path_is_at_hand(head + q->path.at, q->path.length);
 }
 
 /* "Allow: GET, HEAD, OPTIONS" */

@@ -1,5 +1,5 @@
 # The yardstick: see bench/ceiling.c.
-serves="echo relay"
+serves="echo relay http"
 
 build() {
 	program=$BUILD_DIR/bench/ceiling
@@ -8,7 +8,7 @@ build() {
 
 run() {
 	case $1 in
-	echo) launch "$program" echo "$2" ;;
+	echo | http) launch "$program" "$1" "$2" ;;
 	relay) launch "$program" relay "$2" --to "$3" ;;
 	esac
 }
