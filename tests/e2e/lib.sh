@@ -306,11 +306,24 @@ canary_stop() {
 }
 canary_pid=
 
+# Less than 1 % of a processor for 1.5 s. What the last connections have left to be done may fall into the first look, which
+# is why the oracle takes several; a loop that spins is seen in each.
+is_idle() {
+	local before begun spent_us
+	before=$(run_ns)
+	begun=${EPOCHREALTIME/./}
+	sleep 1.5
+	spent_us=$((${EPOCHREALTIME/./} - begun))
+	before=$((($(run_ns) - before) / 1000))
+	note "idle: ran $before us of $spent_us us"
+	[ $((before * 100)) -lt "$spent_us" ]
+}
+
 # oracles [PATTERN]: what has to hold at the end of every test, one case each: nothing crashed, no sanitizer and no alert spoke (but for
 # records that match PATTERN), descriptors are back at the baseline, the idle daemon is idle, every connection has one end
 # record, and TERM stops it with status 0. Stops a canary that is still there. After it the daemon is gone.
 oracles() {
-	local tolerated=${1:-'^$'} found before spent_us begun
+	local tolerated=${1:-'^$'} found looks
 
 	[ -z "$canary_pid" ] || canary_stop
 
@@ -323,13 +336,10 @@ oracles() {
 				"$(descriptor_count) are open, $baseline_descriptors were" "$(ls -l "/proc/$daemon_pid/fd")"
 		fi
 
-		before=$(run_ns)
-		begun=${EPOCHREALTIME/./}
-		sleep 1.5
-		spent_us=$((${EPOCHREALTIME/./} - begun))
-		before=$((($(run_ns) - before) / 1000))
-		note "idle: ran $before us of $spent_us us"
-		check "an idle daemon uses less than 1 % of a processor" [ $((before * 100)) -lt "$spent_us" ]
+		for ((looks = 0; looks < 4; looks++)); do
+			! is_idle || break
+		done
+		check "an idle daemon uses less than 1 % of a processor" [ $looks -lt 4 ]
 
 		stop_corelayd
 	else
