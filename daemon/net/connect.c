@@ -90,7 +90,7 @@ static int wait_until_connected(struct stream *s)
 	}
 }
 
-static int connect_one(const struct sockaddr *to, socklen_t length, bool speaks, struct stream **ret)
+static int connect_one(const struct sockaddr *to, socklen_t length, unsigned hints, struct stream **ret)
 {
 	_cleanup_(stream_freep) struct stream *s = NULL;
 	_cleanup_(fd_closep) int fd = fd_socket(to->sa_family);
@@ -98,7 +98,7 @@ static int connect_one(const struct sockaddr *to, socklen_t length, bool speaks,
 	if (fd < 0)
 		return fd;
 	fd_set_stream_options(fd);
-	if (speaks)
+	if (hints & CONNECT_SPEAKS)
 		fd_expect_to_speak(fd);
 	int began = start(fd, to, length);
 	if (began < 0 && began != -EINPROGRESS)
@@ -116,7 +116,7 @@ static int connect_one(const struct sockaddr *to, socklen_t length, bool speaks,
 		if (r < 0)
 			return r;
 	}
-	if (met_itself(socket, to, length)) {
+	if (!(hints & CONNECT_PORT_IS_FIXED) && met_itself(socket, to, length)) {
 		stream_abort(s);
 		return -ECONNREFUSED;
 	}
@@ -134,14 +134,14 @@ static int64_t share_ms(unsigned left)
 	return MAX((nearest_ns - time_now_ns()) / NS_PER_MS / left, INT64_C(1));
 }
 
-static int connect_nth(const struct resolved *found, unsigned n, bool speaks, struct stream **ret)
+static int connect_nth(const struct resolved *found, unsigned n, unsigned hints, struct stream **ret)
 {
 	DEADLINE(share, share_ms(found->count - n));
 
-	return connect_one((struct sockaddr *) &found->address[n].storage, found->address[n].length, speaks, ret);
+	return connect_one((struct sockaddr *) &found->address[n].storage, found->address[n].length, hints, ret);
 }
 
-static int connect_name(const struct address *to, struct resolve_cache *cache, bool speaks, struct stream **ret)
+static int connect_name(const struct address *to, struct resolve_cache *cache, unsigned hints, struct stream **ret)
 {
 	_cleanup_(memory_freep) struct resolved *found = NULL;
 	int r = cache ? resolve_cached(cache, to->name, to->port, &found)
@@ -150,7 +150,7 @@ static int connect_name(const struct address *to, struct resolve_cache *cache, b
 	if (r < 0)
 		return r == -EAGAIN ? -EHOSTUNREACH : r;
 	for (unsigned n = 0; n < found->count; n++) {
-		r = connect_nth(found, n, speaks, ret);
+		r = connect_nth(found, n, hints, ret);
 		if (r >= 0)
 			return r;
 
@@ -162,7 +162,7 @@ static int connect_name(const struct address *to, struct resolve_cache *cache, b
 	return r;
 }
 
-int (connect_stream)(const struct address *to, struct resolve_cache *cache, bool speaks, struct stream **ret)
+int (connect_stream)(const struct address *to, struct resolve_cache *cache, unsigned hints, struct stream **ret)
 {
 	struct sockaddr_storage storage;
 	socklen_t length;
@@ -171,9 +171,9 @@ int (connect_stream)(const struct address *to, struct resolve_cache *cache, bool
 	if (r < 0)
 		return r;
 	if (to->kind == ADDRESS_NAME)
-		return connect_name(to, cache, speaks, ret);
+		return connect_name(to, cache, hints, ret);
 	r = address_to_sockaddr(to, &storage, &length);
 	if (r < 0)
 		return r;
-	return connect_one((struct sockaddr *) &storage, length, speaks, ret);
+	return connect_one((struct sockaddr *) &storage, length, hints, ret);
 }

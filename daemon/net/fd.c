@@ -5,6 +5,7 @@
 
 #include <fcntl.h>
 #include <netinet/tcp.h>
+#include <stdio.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -242,6 +243,19 @@ void fd_set_stream_options(int fd)
 void fd_expect_to_speak(int fd)
 {
 	fd_set_option(fd, IPPROTO_TCP, TCP_QUICKACK, 0);
+}
+
+bool fd_port_is_ephemeral(uint16_t port)
+{
+	FILE *range = fopen("/proc/sys/net/ipv4/ip_local_port_range", "re");
+	unsigned lowest = 0, highest = UINT16_MAX;
+
+	if (range) {
+		if (fscanf(range, "%u %u", &lowest, &highest) != 2)
+			highest = UINT16_MAX;
+		fclose(range);
+	}
+	return lowest <= port && port <= highest;
 }
 
 int fd_local_endpoint(int fd, struct endpoint *ret)

@@ -61,6 +61,9 @@ void fd_set_stream_options(int fd);
 /* Before a connect(2) that something to send follows at once: has TCP put the last step of its handshake into that
  * segment (RFC 9293 section 3.5). It goes by itself when nothing does, within 200 ms. Nothing on other sockets. */
 void fd_expect_to_speak(int fd);
+/* True when the kernel may give that TCP port to the near end of a connection (ip_local_port_range of ip(7)), or when
+ * that cannot be told. It reads a file of /proc. */
+bool fd_port_is_ephemeral(uint16_t port);
 /* The two ends of a connection; -ENOTCONN while there is none. */
 int fd_local_endpoint(int fd, struct endpoint *ret);
 int fd_peer_endpoint(int fd, struct endpoint *ret);

@@ -162,7 +162,8 @@ static int connect_to(struct conn *c, struct upstream_server *server, struct str
 	c->proxy->failure = memory_free(c->proxy->failure);
 	{
 		DEADLINE(attempt, c->service->connect_timeout_ms);
-		r = connect_stream(&server->address, &server->names, speaks_at_once(c), &stream);
+		unsigned hints = server->hints | (speaks_at_once(c) ? CONNECT_SPEAKS : 0);
+		r = connect_stream(&server->address, &server->names, hints, &stream);
 		if (r == -ETIMEDOUT && !deadline_passed(&attempt))
 			return r;
 		/* Another word for our own time-out than for that of a scope around it. */

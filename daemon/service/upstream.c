@@ -1,9 +1,17 @@
 #include "service/upstream.h"
 
 #include "base/memory.h"
+#include "net/connect.h"
+#include "net/fd.h"
 #include "service/profile.h"
 
 #include <string.h>
+
+/* A port that is given to clients later on, because the range was changed, is noticed by the next reload. */
+static unsigned hints_for(const struct address *to)
+{
+	return to->kind == ADDRESS_UNIX || !fd_port_is_ephemeral(to->port) ? CONNECT_PORT_IS_FIXED : 0;
+}
 
 int upstream_new(const struct upstream_config *uc, struct tls_profile *tls, struct upstream **ret)
 {
@@ -23,6 +31,7 @@ int upstream_new(const struct upstream_config *uc, struct tls_profile *tls, stru
 		address_print(&u->servers[i].address, u->servers[i].text);
 		u->servers[i].weight = uc->servers[i].weight;
 		u->servers[i].backup = uc->servers[i].backup;
+		u->servers[i].hints = hints_for(&u->servers[i].address);
 		resolve_cache_init(&u->servers[i].names);
 	}
 	*ret = u;

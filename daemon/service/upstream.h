@@ -18,6 +18,7 @@ struct upstream_server {
 	unsigned weight;
 	int64_t credit;			/* of the smooth round robin */
 	bool backup;
+	unsigned hints;			/* what is known beforehand of connections to it: a mask of connect_hint */
 	struct resolve_cache names;	/* of an address that is a name */
 	struct tls_resumption resumption;
 	uint64_t active, connected, failed;

@@ -55,7 +55,7 @@ static struct listener *open_at(const char *text, uint16_t *ret_port)
 static int try_connect(const struct address *to)
 {
 	struct stream *s = NULL;
-	int r = connect_stream(to, NULL, false, &s);
+	int r = connect_stream(to, NULL, 0, &s);
 
 	if (r < 0)
 		assert_null(s);
@@ -82,7 +82,7 @@ static int connects(void *arg)
 	int nodelay = 0;
 
 	(void) arg;
-	assert_int_equal(connect_stream(&to, NULL, false, &near), 0);
+	assert_int_equal(connect_stream(&to, NULL, 0, &near), 0);
 	assert_int_equal(fd_peer_endpoint(io_fd(&near->io), &peer), 0);
 	snprintf(expected, sizeof(expected), "127.0.0.1:%u", port);
 	assert_string_equal(endpoint_print(&peer, text), expected);
@@ -108,7 +108,7 @@ static unsigned fewest_segments(const struct address *to, bool speaks)
 		struct tcp_info info;
 		socklen_t length = sizeof(info);
 
-		assert_int_equal(connect_stream(to, NULL, speaks, &s), 0);
+		assert_int_equal(connect_stream(to, NULL, speaks ? CONNECT_SPEAKS : 0, &s), 0);
 		assert_int_equal(stream_write(s, "x", 1), 0);
 		assert_int_equal(getsockopt(io_fd(&s->io), IPPROTO_TCP, TCP_INFO, &info, &length), 0);
 		fewest = MIN(fewest, info.tcpi_segs_out);
@@ -205,7 +205,7 @@ static int connect_to_only_port(void *arg)
 	struct stream *s = NULL;
 
 	(void) arg;
-	return connect_stream(&to, NULL, false, &s);
+	return connect_stream(&to, NULL, 0, &s);
 }
 
 /* Nobody listens on the port, and the kernel has no other one to connect from: without care that succeeds. */
@@ -216,6 +216,8 @@ static void meet_oneself(void *arg)
 	(void) arg;
 	enter_own_network();
 	write_file("/proc/sys/net/ipv4/ip_local_port_range", "40000 40000");
+	if (!fd_port_is_ephemeral(ONLY_PORT))
+		_exit(2);
 	if (loop_open(&options) < 0 || loop_run("root", connect_to_only_port, NULL) != -ECONNREFUSED)
 		_exit(1);
 	loop_close();
@@ -225,6 +227,22 @@ static void a_connection_that_met_itself_is_refused(void **unused)
 {
 	(void) unused;
 	in_a_child(meet_oneself);
+}
+
+static void know_the_range(void *arg)
+{
+	(void) arg;
+	enter_own_network();
+	write_file("/proc/sys/net/ipv4/ip_local_port_range", "39998 40001");
+	if (fd_port_is_ephemeral(39997) || !fd_port_is_ephemeral(39998) || !fd_port_is_ephemeral(40001) ||
+	    fd_port_is_ephemeral(40002))
+		_exit(1);
+}
+
+static void ports_that_clients_are_given_are_told_from_others(void **unused)
+{
+	(void) unused;
+	in_a_child(know_the_range);
 }
 
 /* -- a Unix socket whose backlog is full -- */
@@ -339,7 +357,7 @@ static int connects_by_name(void *arg)
 	struct endpoint peer;
 
 	(void) arg;
-	assert_int_equal(connect_stream(&to, NULL, false, &s), 0);
+	assert_int_equal(connect_stream(&to, NULL, 0, &s), 0);
 	assert_int_equal(fd_peer_endpoint(io_fd(&s->io), &peer), 0);
 	assert_int_equal(peer.any.sa_family, AF_INET);
 	to.port = sockets_free_port();
@@ -499,7 +517,7 @@ static int one_connection(void *arg)
 	if (*by_name)
 		to = (struct address) { .kind = ADDRESS_NAME, .name = "localhost" };
 	to.port = ntohs(e.ipv4.sin_port);
-	return connect_stream(&to, NULL, false, &s);
+	return connect_stream(&to, NULL, 0, &s);
 }
 
 static void nothing_is_left_whatever_happens(void **unused)
@@ -526,6 +544,7 @@ int main(void)
 		cmocka_unit_test(who_speaks_at_once_has_the_handshake_end_with_what_he_says),
 		cmocka_unit_test(a_connection_that_is_not_possible_fails_with_the_reason),
 		cmocka_unit_test(a_connection_that_met_itself_is_refused),
+		cmocka_unit_test(ports_that_clients_are_given_are_told_from_others),
 		cmocka_unit_test(a_full_backlog_of_a_unix_socket_is_waited_for),
 		cmocka_unit_test(a_peer_that_does_not_answer_is_given_up_when_the_time_is_up),
 		cmocka_unit_test(a_connection_is_opened_by_name),

@@ -203,7 +203,7 @@ static struct stream *dial(const char *service)
 	const struct address at = address_of(service);
 	struct stream *s = NULL;
 
-	assert_int_equal(connect_stream(&at, NULL, false, &s), 0);
+	assert_int_equal(connect_stream(&at, NULL, 0, &s), 0);
 	return s;
 }
 

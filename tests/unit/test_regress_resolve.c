@@ -25,7 +25,7 @@ static int connects_by_name(void *arg)
 	struct stream *s = NULL;
 
 	(void) arg;
-	assert_int_equal(connect_stream(&to, NULL, false, &s), -EHOSTUNREACH);
+	assert_int_equal(connect_stream(&to, NULL, 0, &s), -EHOSTUNREACH);
 	assert_null(s);
 	return 0;
 }

@@ -2,6 +2,8 @@
 #include "service/upstream.h"
 
 #include "base/memory.h"
+#include "net/connect.h"
+#include "net/fd.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -120,6 +122,26 @@ static void shares_follow_the_weights_exactly(void **state)
 	upstream_unref(u);
 }
 
+static void only_where_a_connection_can_meet_itself_the_kernel_is_asked(void **state)
+{
+	static const char *const texts[] = { "127.0.0.1:1", "127.0.0.1:65535", "name.test:65535", "unix:/run/x" };
+	struct server_config servers[ARRAY_LENGTH(texts)] = { 0 };
+	struct upstream_config uc = { .name = "u", .servers = servers, .server_count = ARRAY_LENGTH(texts) };
+	struct upstream *u = NULL;
+	const char *error;
+	bool last = fd_port_is_ephemeral(65535), first = fd_port_is_ephemeral(1);
+
+	(void) state;
+	for (size_t i = 0; i < ARRAY_LENGTH(texts); i++)
+		assert_int_equal(address_parse(texts[i], ADDRESS_CONNECT, &servers[i].address, &error), 0);
+	assert_int_equal(upstream_new(&uc, NULL, &u), 0);
+	assert_int_equal(u->servers[0].hints, first ? 0 : CONNECT_PORT_IS_FIXED);
+	assert_int_equal(u->servers[1].hints, last ? 0 : CONNECT_PORT_IS_FIXED);
+	assert_int_equal(u->servers[2].hints, last ? 0 : CONNECT_PORT_IS_FIXED);
+	assert_int_equal(u->servers[3].hints, CONNECT_PORT_IS_FIXED);
+	upstream_unref(u);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -129,6 +151,7 @@ int main(void)
 		cmocka_unit_test(backups_are_left_alone_while_a_server_is_left),
 		cmocka_unit_test(tries_default_to_each_server_once),
 		cmocka_unit_test(shares_follow_the_weights_exactly),
+		cmocka_unit_test(only_where_a_connection_can_meet_itself_the_kernel_is_asked),
 	};
 
 	return cmocka_run_group_tests_name("upstream", tests, NULL, NULL);
