@@ -5,6 +5,9 @@
 #include "base/fault.h"
 
 #include <stdlib.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 #include <string.h>
 
 #define SMALL_BYTES 1024
@@ -58,6 +61,13 @@ char *memory_copy_bytes(const char *text, size_t length)
 		memcpy(copy, text, length);
 	copy[length] = '\0';
 	return copy;
+}
+
+void memory_give_back(void)
+{
+#ifdef __GLIBC__
+	malloc_trim(0);
+#endif
 }
 
 void *memory_free(void *memory)

@@ -18,6 +18,8 @@ char *memory_copy_text(const char *text) _must_check_;
 char *memory_copy_bytes(const char *text, size_t length) _must_check_;
 /* Gives memory back. NULL is fine. Returns NULL. */
 void *memory_free(void *memory);
+/* What is free goes back to the kernel, where the C library has a way to do that. It looks at all that is free. */
+void memory_give_back(void);
 
 /* Loads a byte of memory, for nothing but to have it near. */
 static inline void memory_touch(const void *memory)

@@ -1,7 +1,7 @@
 #include "net/loopback.h"
 
-#include "base/memory.h"
 #include "net/flow.h"
+#include "runtime/block.h"
 #include "runtime/deadline.h"
 #include "runtime/loop.h"
 
@@ -122,7 +122,7 @@ static int run(struct loopback *l)
 
 static struct loopback *begin(struct stream *s, struct deadline *idle, const int64_t *idle_timeout_ms)
 {
-	struct loopback *l = memory_new_object(struct loopback);
+	struct loopback *l = block_new_object(struct loopback);
 
 	if (!l)
 		return NULL;
@@ -143,7 +143,7 @@ static void end(struct loopback *l, struct deadline *idle)
 {
 	deadline_stand_down(&l->idle, idle);
 	flow_done(&l->flow);
-	memory_free(l);
+	block_free(l);
 }
 
 int (loopback_run)(struct stream *s, struct deadline *idle, const int64_t *idle_timeout_ms)

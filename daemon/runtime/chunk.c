@@ -124,8 +124,12 @@ size_t chunk_in_use(void)
 
 void chunk_pool_trim(void)
 {
+	bool any = pool.ordinary.free || pool.large.free;
+
 	clear(&pool.ordinary);
 	clear(&pool.large);
+	if (any)
+		memory_give_back();
 }
 
 void chunk_pool_done(void)

@@ -6,6 +6,7 @@
 #include "base/memory.h"
 #include "coro/stack.h"
 #include "runtime/batch.h"
+#include "runtime/block.h"
 #include "runtime/chunk.h"
 #include "runtime/deadline.h"
 #include "runtime/executor.h"
@@ -381,6 +382,7 @@ void loop_close(void)
 {
 	(void) executor_shutdown(EXECUTOR_GRACE_MS, NULL);
 	io_pool_done();
+	block_pool_done();
 	chunk_pool_done();
 	task_pool_done();
 	stack_pool_done();

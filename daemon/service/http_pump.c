@@ -2,7 +2,7 @@
 #include "service/http_paths.h"
 
 #include "base/ensure.h"
-#include "base/memory.h"
+#include "runtime/block.h"
 
 /* Further results, of pumping alone. */
 enum {
@@ -153,7 +153,7 @@ static int run(struct http_pump *p)
 
 static struct http_pump *begin(struct conn *c, struct deadline *idle)
 {
-	struct http_pump *p = memory_new_object(struct http_pump);
+	struct http_pump *p = block_new_object(struct http_pump);
 
 	if (!p)
 		return NULL;
@@ -183,6 +183,6 @@ int (http_pump_run)(struct conn *c, struct deadline *idle, struct http_left *ret
 	else
 		http_left_drop(&p->left);
 	deadline_stand_down(&p->idle, idle);
-	memory_free(p);
+	block_free(p);
 	return result;
 }
